@@ -1,0 +1,73 @@
+# `make` alone lists the targets. Nothing is installed outside .venv, save by `packages`, and there only as root on Debian.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What the tests need that pip does not bring. tests/machine.py names the programs; a test holds the two lists together.
+PACKAGES := faketime ffmpeg git inotify-tools shellcheck strace
+
+# Every branch of these is run by tests/core alone. A test holds this list to the floors in ARCHITECTURE.md.
+VALUES := brake config hotset hours livewindow names playlist timeline
+
+# The machine's own Python settings have no say in what is run and tested here.
+unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
+
+# pip reads these itself, and hands them on where it builds: versions are pinned for the build too (older and newer pip).
+export PIP_CONSTRAINT := .ci/constraints.txt
+export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format packages clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed ## the whole of it on generated video, in the foreground: open the address that it prints
+	@exec $(BIN)/hotcold demo
+
+test: packages lint ## everything that CI checks
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest tests/core
+	$(BIN)/coverage report --fail-under=100 --include="$$(printf 'hotcold_inotify/%s.py,' $(VALUES))"
+	$(BIN)/coverage run --append -m pytest --ignore=tests/core
+	$(BIN)/coverage report
+
+lint: $(VENV)/installed-for-tests ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/installed-for-tests ## lay the code out, and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+packages: ## as root on Debian: install the programs that the tests need (test does this itself)
+	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then exit 0; fi; \
+	missing=(); \
+	for package in $(PACKAGES); do \
+	    [ "$$(dpkg-query --show --showformat='$${db:Status-Status}' "$$package" 2> /dev/null)" = installed ] \
+	        || missing+=("$$package"); \
+	done; \
+	if [ "$${#missing[@]}" = 0 ]; then exit 0; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	{ apt-get -qq update && apt-get -qq install --yes --no-install-recommends "$${missing[@]}"; } \
+	    || echo "not installed: $${missing[*]} (each test that needs one says so)" >&2
+
+clean: ## remove everything that make has made
+	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+# Made anew, from nothing, when a dependency or a version has changed.
+$(VENV)/installed: pyproject.toml .ci/constraints.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP_INSTALL) --editable .
+	touch $@
+
+$(VENV)/installed-for-tests: $(VENV)/installed
+	$(PIP_INSTALL) --editable '.[test]'
+	touch $@

@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# Rule: nothing but this launcher's ffmpeg writes into the hot folders of a device, so what has a number here is taken,
+# and what ends in `.tmp` here belongs to an ffmpeg that is dead.
+
+readonly KINDS=(segments captures thumbnails metadata)
+# What ffmpeg writes: a name before its number, and everything after it.
+declare -rA PREFIX=([segments]=segment_ [captures]=capture_ [thumbnails]=capture_)
+declare -rA SUFFIX=([segments]=.ts [captures]=.jpg [thumbnails]=_thumbnail.jpg)
+# ffmpeg's image2 counts in a C int.
+readonly HIGHEST=2000000000
+
+# make_device DIR: sets DEVICE, absolute. It makes the last folder of the path only: a missing parent is a disk that is
+# not mounted, or a slip of the pen.
+make_device() {
+    make_last_folder "$1" DEVICE_DIR
+    DEVICE=$(cd -- "$1" && pwd) || fail 1 "cannot enter $1"
+    [[ -z $HOTCOLD_COLD_DIR ]] || make_last_folder "$HOTCOLD_COLD_DIR" HOTCOLD_COLD_DIR
+}
+
+# make_last_folder DIR WHAT
+make_last_folder() {
+    [[ ! -d $1 ]] || return 0
+    local parent reason
+    parent=$(dirname -- "$1")
+    [[ -d $parent ]] || fail 2 "$2=$1: the folder $parent does not exist: make or mount it first"
+    reason=$(mkdir -- "$1" 2>&1) || fail 1 "$2: ${reason%%$'\n'*}"
+}
+
+# hold_device: takes the device's lock for as long as this process, or the ffmpeg that inherits the descriptor, lives.
+# One second is for an ffmpeg that the kernel is just taking away.
+hold_device() {
+    local holder held_ffmpeg
+    { exec {lock}>>"$DEVICE/.capture.lock"; } 2>/dev/null || fail 1 "cannot write to $DEVICE"
+    if ! flock --wait 1 "$lock"; then
+        read -r holder held_ffmpeg <"$DEVICE/.capture.lock"
+        fail 1 "$DEVICE is captured already, by process ${holder:-unknown}${held_ffmpeg:+ (its ffmpeg: $held_ffmpeg)}:" \
+            "stop that one first"
+    fi
+    name_holder "$$"
+}
+
+# name_holder TEXT: what the next launcher says of us.
+name_holder() { printf '%s\n' "$1" >"$DEVICE/.capture.lock"; }
+
+# make_folders: the 4 x 25. With a cold directory the hour folders are made there, and the hot side has the four roots.
+make_folders() {
+    local kind reason folders=()
+    for kind in "${KINDS[@]}"; do
+        folders+=("$DEVICE/$kind" "${HOTCOLD_COLD_DIR:-$DEVICE}/$kind/"{0..23})
+    done
+    reason=$(mkdir -p -- "${folders[@]}" 2>&1) || fail 1 "cannot make the folders: ${reason%%$'\n'*}"
+    for kind in "${KINDS[@]}"; do
+        [[ -w $DEVICE/$kind ]] || fail 1 "cannot write to $DEVICE/$kind"
+    done
+}
+
+# next_numbers: sets NEXT[kind] to one more than the highest number on disk: hot, in hour folders, and in the hidden
+# folders where retired hours wait for their deletion. Both the plain names and those with a `_r1` count, and `.tmp` too.
+next_numbers() {
+    local kind hour where name number
+    declare -gA NEXT=()
+    for kind in segments captures thumbnails; do
+        where=("$DEVICE/$kind")
+        [[ -z $HOTCOLD_COLD_DIR ]] || where+=("$HOTCOLD_COLD_DIR/$kind")
+        # find does not look behind a symbolic link that it meets on its way, only behind one that it is given.
+        for hour in {0..23}; do
+            [[ ! -L $DEVICE/$kind/$hour ]] || where+=("$DEVICE/$kind/$hour")
+        done
+        # One pass and no stat: 430,000 names in half a second. The reactor may delete under it: that is no error.
+        name=$(find -H "${where[@]}" -ignore_readdir_race -name "${PREFIX[$kind]}[0-9]*" -printf '%f\n' |
+            LC_ALL=C sort -t _ -k 2,2n | tail -n 1) || fail 1 "cannot list every folder of $kind, so no number is safe"
+        NEXT[$kind]=0
+        [[ $name =~ _0*([0-9]+) ]] || continue
+        number=${BASH_REMATCH[1]}
+        ((${#number} <= 10 && 10#$number < HIGHEST)) ||
+            fail 1 "$kind holds $name, too high a number to count on from: move it away or rename it"
+        # shellcheck disable=SC2034 # capture.sh and outputs.sh read it
+        NEXT[$kind]=$((10#$number + 1))
+    done
+}
+
+# remove_leftovers: the unfinished files of an ffmpeg that was killed. The lock is held: it is not running.
+remove_leftovers() {
+    local kind
+    for kind in segments captures thumbnails; do
+        find "$DEVICE/$kind" -maxdepth 1 -type f -name "${PREFIX[$kind]}[0-9]*${SUFFIX[$kind]}.tmp" -delete
+    done
+    rm -f -- "$DEVICE/segments/output.m3u8.tmp"
+}

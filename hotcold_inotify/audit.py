@@ -1,0 +1,84 @@
+"""Hold the folders against the promises. `recover` is what a start does: each slot's playlist is made true (I4, I7)."""
+
+import os
+from functools import partial
+
+import structlog
+import trio
+
+from hotcold_inotify import playlist
+from hotcold_inotify.clock import Clock
+from hotcold_inotify.config import Kind
+from hotcold_inotify.disk import (
+    LIVE_PLAYLIST,
+    SLOT_NAMES,
+    SURVIVED,
+    Folder,
+    Home,
+    HourPlaylist,
+    errno_name,
+    generation_of,
+    list_hot,
+    remove_unfinished,
+)
+from hotcold_inotify.hours import Calendar, Generation
+from hotcold_inotify.livewindow import LiveWindow
+from hotcold_inotify.metrics import Instruments
+from hotcold_inotify.probe import Probe
+from hotcold_inotify.timeline import Knowledge
+
+
+async def recover(
+    home: Home, kinds: tuple[Kind, ...], calendar: Calendar, clock: Clock, instruments: Instruments
+) -> None:
+    """Make one device's slots right after a crash, hour by hour, the live one first; beside the running reactor, in a thread."""
+    limiter, probe = trio.CapacityLimiter(1), Probe()
+    log = structlog.get_logger().bind(device=home.name)
+    for kind in kinds:
+        count = instruments.folder(home.name, kind.name).playlist_rebuild
+        live = calendar.generation_at(clock.wall()).slot
+        for ago in range(len(SLOT_NAMES)):
+            slot = (live - ago) % len(SLOT_NAMES)
+            work = partial(_recover_slot, home, kind, calendar, clock, slot, probe)
+            try:
+                reason = await trio.to_thread.run_sync(work, limiter=limiter, abandon_on_cancel=True)
+            except OSError as error:
+                if error.errno not in SURVIVED:
+                    raise
+                log.error("cannot look through an hour", kind=kind.name, slot=slot, errno=errno_name(error))
+                continue
+            if reason is not None:
+                count(reason)
+                log.info("hour playlist rebuilt", kind=kind.name, slot=slot, reason=reason)
+
+
+def _recover_slot(home: Home, kind: Kind, calendar: Calendar, clock: Clock, slot: int, probe: Probe) -> str | None:
+    with home.open(kind, calendar) as folder:
+        generation = folder.slots.holds(slot)
+        slot_fd = folder.slots.open(slot)
+        remove_unfinished(slot_fd, kind.pattern)
+        if not kind.playlist or generation is None:
+            os.close(slot_fd)
+            return None
+        hour = HourPlaylist(slot_fd, generation, kind.pattern, durable=False)
+        try:
+            over = generation < calendar.generation_at(clock.wall()) and generation not in _hot_hours(folder)
+            return hour.recover(_knowledge(folder, slot, probe), over=over)
+        finally:
+            hour.close()
+
+
+def _hot_hours(folder: Folder) -> set[Generation | None]:
+    """The hours to which hot files belong: their playlists are not ended yet."""
+    return {generation_of(folder, text) for text in list_hot(folder, 4 * folder.kind.hot_limit + 1000).names}
+
+
+def _knowledge(folder: Folder, slot: int, probe: Probe) -> Knowledge:
+    window = LiveWindow()
+    try:
+        with open(os.path.join(folder.hot_path, LIVE_PLAYLIST), encoding="utf-8", errors="replace", newline="") as file:
+            window.read(playlist.parse(file.read()))
+    except (OSError, playlist.PlaylistError):
+        pass  # no encoder has run, or it was killed: the old playlist and the mtimes remain
+    path = os.path.join(folder.cold_path, str(slot))
+    return Knowledge(window.get, lambda name: probe.duration(os.path.join(path, name)), float(window.nominal or 1))

@@ -1,0 +1,126 @@
+"""The commands. Each does little more than hand its words to the room that does the work."""
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+import tomli_w
+import trio
+from prometheus_client import CollectorRegistry
+
+from hotcold_inotify import __version__, config
+from hotcold_inotify.cli import demo as demo_
+from hotcold_inotify.cli import rotate as rotate_
+from hotcold_inotify.cli import status as status_
+from hotcold_inotify.cli.settings import Failed, common, configure_logs, load, reloader, remember
+from hotcold_inotify.disk import find_devices, home
+from hotcold_inotify.reactor import CannotStart, Reactor
+
+
+def _command(**extra: Any) -> Callable[[Callable[..., None]], click.Command]:
+    """A command of the group with the common options read and the log set up."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        @functools.wraps(function)
+        def run(
+            context: click.Context,
+            /,
+            config_file: str | None,
+            root: str | None,
+            log_format: str | None,
+            log_level: str | None,
+            **rest: Any,
+        ) -> None:
+            remember(
+                context, {"config_file": config_file, "root": root, "log_format": log_format, "log_level": log_level}
+            )
+            configure_logs(context)
+            function(context, **rest)
+
+        return main.command(**extra)(common(click.pass_context(run)))
+
+    return decorate
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hotcold")
+@common
+@click.pass_context
+def main(context: click.Context, /, **given: str | None) -> None:
+    """Keep capture folders hot and cold: the newest files in the root, the rest in their hour's folder."""
+    remember(context, given)
+
+
+@_command()
+def run(context: click.Context) -> None:
+    """Run the reactor until SIGTERM; SIGHUP reads the configuration again."""
+    reactor = Reactor(load(context), registry=CollectorRegistry(), reload=reloader(context))
+    try:
+        trio.run(reactor.run)
+    except CannotStart as error:
+        raise Failed(str(error)) from error
+
+
+@_command()
+@click.option(
+    "--devices", default=2, show_default=True, type=click.IntRange(1, 16), help="How many devices to generate."
+)
+@click.option("--plain", is_flag=True, help="Log lines instead of the live table.")
+def demo(context: click.Context, devices: int, *, plain: bool) -> None:
+    """Run everything on generated video: ffmpeg, reactor, and a live table of what they do."""
+    demo_.run(context, devices=devices, plain=plain)
+
+
+@_command()
+@click.argument("devices", nargs=-1)
+def init(context: click.Context, devices: tuple[str, ...]) -> None:
+    """Make the folders of DEVICES (names under the root, or absolute paths), else of the devices that are there."""
+    settings = load(context)
+    try:
+        homes = [home(settings, path) for path in _paths(settings, devices)] if devices else _found(settings)
+        for device in homes:
+            device.make(kind.name for kind in settings.kinds)
+            click.echo(f"{device.path}: {len(settings.kinds)} kinds, 24 hour folders each")
+    except OSError as error:
+        raise Failed(f"cannot make {error.filename}: {error.strerror}") from error
+    if not homes:
+        raise Failed(f"{settings.root} has no device yet; name one: hotcold init capture1")
+
+
+@_command()
+@_json
+def status(context: click.Context, *, as_json: bool) -> None:
+    """Show each hot folder: count and limit, the live slot, the age of the newest file; and whether a reactor runs."""
+    status_.show(load(context), as_json=as_json)
+
+
+@_command()
+@click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
+@_json
+def rotate(context: click.Context, *, dry_run: bool, as_json: bool) -> None:
+    """Take away what has expired, once, as the reactor does each minute."""
+    rotate_.once(load(context), dry_run=dry_run, as_json=as_json)
+
+
+@_command(name="config")
+@_json
+def show_config(context: click.Context, *, as_json: bool) -> None:
+    """Print the effective configuration, every key."""
+    settings = config.dump(load(context))
+    click.echo(json.dumps(settings, indent=2) if as_json else tomli_w.dumps(settings), nl=as_json)
+
+
+def _paths(settings: config.Config, devices: tuple[str, ...]) -> list[str]:
+    for name in devices:
+        if not name.startswith("/") and (name in (".", "..") or "/" in name):
+            raise click.BadParameter(f"{name}: a device is a name under the root, or an absolute path")
+    return [name if name.startswith("/") else f"{settings.root}/{name}" for name in devices]
+
+
+def _found(settings: config.Config) -> list[Any]:
+    return list(find_devices(settings)[0].values())

@@ -1,0 +1,113 @@
+"""`hotcold status`: what the folders say, with or without a reactor. It reads, and changes nothing."""
+
+import json
+import os
+import time
+
+import attrs
+import click
+from rich.console import Console
+from rich.table import Table
+
+from hotcold_inotify import hours
+from hotcold_inotify.cli.settings import Failed
+from hotcold_inotify.config import Config, Kind
+from hotcold_inotify.disk import SLOT_NAMES, Home, errno_name, find_devices, holder, list_hot, rooms
+from hotcold_inotify.hours import Calendar
+
+# A pipe has no width; the table needs this much.
+_WIDTH = 110
+
+
+@attrs.frozen
+class FolderStatus:
+    """One (device, kind), as it stands."""
+
+    device: str
+    kind: str
+    hot: int
+    limit: int
+    unmanaged: int
+    live_slot: int
+    slots: dict[str, str]
+    """Slot number -> generation, for those that hold one."""
+    newest_age: float | None
+    """Seconds since the newest hot file was finished."""
+    waiting: int
+    """Rooms of `.retired/`: taken out of their slot, not deleted yet."""
+    error: str | None = None
+
+
+def show(config: Config, *, as_json: bool) -> None:
+    """Print the status; `Failed` (exit code 1) when a folder cannot be read or is over its limit."""
+    try:
+        devices, wrong = find_devices(config)
+    except OSError as error:
+        raise Failed(f"cannot list the root {config.root}: {error.strerror}") from error
+    calendar = Calendar(hours.zone(config.timezone))
+    now = time.time()
+    found = [_look(device, kind, calendar, now) for device in devices.values() for kind in config.kinds]
+    pid = holder(config.root)
+    if as_json:
+        document = {
+            "root": config.root,
+            "reactor": pid,
+            "warnings": list(wrong),
+            "devices": {name: {one.kind: _plain(one) for one in found if one.device == name} for name in devices},
+        }
+        click.echo(json.dumps(document, indent=2))
+    else:
+        _print(config, found, pid)
+        for text in wrong:
+            click.echo(text, err=True)
+    if bad := [one for one in found if one.error is not None or one.hot > one.limit]:
+        raise Failed("; ".join(_complaint(one) for one in bad))
+
+
+def _look(device: Home, kind: Kind, calendar: Calendar, now: float) -> FolderStatus:
+    live = calendar.generation_at(now).slot
+    try:
+        with device.open(kind, calendar) as folder:
+            listing = list_hot(folder, 1_000_000)
+            mtimes = [os.stat(text, dir_fd=folder.hot_fd, follow_symlinks=False).st_mtime for text in listing.names]
+            held = {name: folder.slots.holds(int(name)) for name in SLOT_NAMES}
+            slots = {name: str(generation) for name, generation in held.items() if generation is not None}
+            age = round(now - max(mtimes), 3) if mtimes else None
+            waiting = len(rooms(folder))
+            return FolderStatus(
+                device.name, kind.name, len(listing.names), kind.hot_limit, listing.unmanaged, live, slots, age, waiting
+            )
+    except OSError as error:
+        return FolderStatus(
+            device.name, kind.name, 0, kind.hot_limit, 0, live, {}, None, 0, f"{errno_name(error)}: {error.filename}"
+        )
+
+
+def _plain(one: FolderStatus) -> dict[str, object]:
+    return {key: value for key, value in attrs.asdict(one).items() if key not in ("device", "kind")}
+
+
+def _complaint(one: FolderStatus) -> str:
+    where = f"{one.device}/{one.kind}"
+    return f"{where}: {one.error}" if one.error else f"{where}: {one.hot} hot files, the limit is {one.limit}"
+
+
+def _print(config: Config, found: list[FolderStatus], pid: int | None) -> None:
+    table = Table(title=f"{config.root} · reactor {'not running' if pid is None else f'running, process {pid}'}")
+    for heading in ("device", "kind", "hot / limit", "newest", "live slot", "hours held", "waiting", "unmanaged"):
+        table.add_column(heading, justify="left" if heading in ("device", "kind") else "right")
+    for one in found:
+        age = "-" if one.newest_age is None else f"{one.newest_age:.1f} s ago"
+        cells = (
+            f"{one.hot} / {one.limit}",
+            age,
+            str(one.live_slot),
+            str(len(one.slots)),
+            str(one.waiting),
+            str(one.unmanaged),
+        )
+        table.add_row(one.device, one.kind, *cells)
+    console = Console()
+    console.print(table, width=max(console.width, _WIDTH) if not console.is_terminal else None)
+    if not found:
+        click.echo("no device is there; make one: hotcold init capture1", err=True)

@@ -1,0 +1,259 @@
+"""One device's nursery: its watch, its hot folders and their playlist tasks. Only its own troubles delay it (I8).
+
+Watch first, then look: what is finished in between is seen twice, never missed. A look at the whole folder is the same code at start,
+after a full event queue, and when a folder turns out to be another one than the one held open.
+"""
+
+import errno
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import TypeVar
+
+import attrs
+import structlog
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from hotcold_inotify.clock import Clock
+from hotcold_inotify.config import Config, Kind
+from hotcold_inotify.device.hotfolder import HotFolder
+from hotcold_inotify.device.recorder import Recorder
+from hotcold_inotify.disk import SURVIVED, Home, Listing, errno_name
+from hotcold_inotify.hours import Calendar
+from hotcold_inotify.metrics import Instruments
+from hotcold_inotify.watch import Deleted, Ended, Event, Finished, Overflowed, Watch
+
+SWEEP = 2.0
+"""Seconds between two comparisons of what is known with what is there."""
+# Threads a device may keep busy: the look at its folders, and its playlists. A hung disk holds so many, and no other device's.
+_THREADS = 2
+
+# A name that is nobody's has come: look sooner, but not for each of many.
+_SOON = 0.25
+
+T = TypeVar("T")
+
+
+@attrs.define
+class _Served:
+    """A folder that is open and watched: its reaction, and the scope of its playlist task."""
+
+    hot: HotFolder
+    recorder: Recorder | None
+    playing: trio.CancelScope
+
+
+class Device:
+    """Serve one device's folder until cancelled."""
+
+    def __init__(self, home: Home, config: Config, calendar: Calendar, clock: Clock, instruments: Instruments) -> None:
+        """Nothing is opened before `run`."""
+        self.name = home.name
+        self.progress_at = trio.current_time()
+        """trio's time at which the device's loop last did something."""
+        self._home = home
+        self._config = config
+        self._calendar = calendar
+        self._clock = clock
+        self._instruments = instruments
+        self._log: FilteringBoundLogger = structlog.get_logger().bind(device=home.name)
+        self._limiter = trio.CapacityLimiter(_THREADS)
+        self._watch: Watch | None = None
+        self._served: dict[str, _Served] = {}
+        self._by_key: dict[int, _Served] = {}
+        self._troubles: dict[str, str] = {}
+        self._sweep_at = 0.0
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Started when every folder that can be opened is watched and within its limit."""
+        try:
+            async with trio.open_nursery() as nursery:
+                await self._sweep(nursery)
+                self._progress()
+                task_status.started()
+                await self._loop(nursery)
+        finally:
+            for kind in list(self._served):
+                self._close(kind)
+            if self._watch is not None:
+                self._watch.close()
+            self._instruments.forget(self.name)
+
+    async def _loop(self, nursery: trio.Nursery) -> None:
+        while True:
+            events: Iterable[Event] = ()
+            with trio.move_on_at(self._sweep_at):
+                events = await self._events()
+            await self._react(events)
+            if trio.current_time() >= self._sweep_at:
+                await self._sweep(nursery)
+            self._progress()
+
+    def _progress(self) -> None:
+        self.progress_at = trio.current_time()
+
+    async def _events(self) -> Iterable[Event]:
+        if self._watch is None:
+            await trio.sleep_forever()  # the sweep alone serves, until an instance is to be had
+            raise AssertionError("unreachable: sleep_forever only ends by cancellation")
+        return await self._watch.read()
+
+    async def _react(self, events: Iterable[Event]) -> None:
+        read_at = trio.current_time()
+        now = self._clock.wall()
+        for event in events:
+            if isinstance(event, Overflowed):
+                self._instruments.inotify_overflows.labels(self.name).inc()
+                for served in list(self._served.values()):
+                    await self._survive(served.hot.kind, partial(served.hot.reconcile, "overflow"))
+                continue
+            served_ = self._by_key.get(event.key)
+            if served_ is None:
+                continue  # of a folder that was closed since
+            if isinstance(event, Finished):
+                served_.hot.finished(event.name, now)
+                await served_.hot.settle(read_at)
+                if served_.hot.foreign(event.name):
+                    self._sweep_at = min(self._sweep_at, read_at + _SOON)
+            elif isinstance(event, Deleted):
+                served_.hot.deleted(event.name)
+            elif isinstance(event, Ended):
+                self._sweep_at = read_at
+
+    async def _sweep(self, nursery: trio.Nursery) -> None:
+        """Compare every folder with what is there; open what is not open, open anew what is another folder by now."""
+        self._sweep_at = trio.current_time() + SWEEP
+        self._open_watch()
+        for kind in self._config.kinds:
+            await self._survive(kind, partial(self._sweep_kind, kind, nursery))
+        for served in self._served.values():
+            free = await self._in_thread(served.hot.folder.free_bytes)
+            self._instruments.disk_free_bytes.labels(self.name).set(free)
+            break
+
+    async def _sweep_kind(self, kind: Kind, nursery: trio.Nursery) -> None:
+        served = self._served.get(kind.name)
+        if served is None:
+            await self._open(kind, nursery, "start")
+            return
+        if not self._watched(served):
+            self._add_watch(served)
+        same, listing = await self._in_thread(served.hot.look)
+        if not same or listing is None:
+            self._log.warning("the folder is another one by now", kind=kind.name)
+            self._close(kind.name)
+            await self._open(kind, nursery, "identity")
+            return
+        if served.hot.folder.slots.moved_away():
+            served.hot.folder.slots.forget()
+        await served.hot.compare(listing)
+        if served.recorder is not None:
+            served.recorder.look()
+
+    async def _open(self, kind: Kind, nursery: trio.Nursery, reason: str) -> None:
+        folder = await self._in_thread(partial(self._home.open, kind, self._calendar, make=True))
+        instruments = self._instruments.folder(self.name, kind.name)
+        log = self._log.bind(kind=kind.name)
+        recorder = None
+        if kind.playlist:
+            recorder = Recorder(
+                folder,
+                clock=self._clock,
+                instruments=instruments,
+                limiter=self._limiter,
+                durable=self._config.durable,
+                log=log,
+            )
+        hot = HotFolder(
+            folder,
+            clock=self._clock,
+            instruments=instruments,
+            recorder=recorder,
+            progress=self._progress,
+            limiter=self._limiter,
+            durable=self._config.durable,
+            log=log,
+        )
+        served = self._served[kind.name] = _Served(hot, recorder, trio.CancelScope())
+        self._add_watch(served)
+        if recorder is not None:
+            recorder.watch_hot(hot.holds)
+            nursery.start_soon(_within, served.playing, recorder.run)
+        await hot.reconcile(reason)
+        await hot.compare((await self._in_thread(hot.look))[1] or Listing({}, 0, complete=True))
+
+    def _close(self, kind: str) -> None:
+        served = self._served.pop(kind)
+        served.playing.cancel()
+        for key in [key for key, found in self._by_key.items() if found is served]:
+            del self._by_key[key]
+            if self._watch is not None:
+                self._watch.remove(key)
+        served.hot.folder.close()
+
+    def _watched(self, served: _Served) -> bool:
+        return any(found is served for found in self._by_key.values())
+
+    def _open_watch(self) -> None:
+        if self._watch is not None:
+            return
+        try:
+            self._watch = Watch()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                raise
+            self._say(
+                "inotify",
+                errno_name(error),
+                "no inotify instance to be had, the device is only looked at every few seconds; "
+                "raise fs.inotify.max_user_instances, or the limit of open files",
+            )
+        else:
+            self._say("inotify", None, "")
+
+    def _add_watch(self, served: _Served) -> None:
+        if self._watch is None:
+            return
+        try:
+            self._by_key[self._watch.add(served.hot.folder.hot_fd)] = served
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.ENOMEM, errno.EACCES):
+                raise
+            self._say(
+                f"watch {served.hot.kind.name}",
+                errno_name(error),
+                "cannot watch a hot folder, it is only looked at every few seconds; raise fs.inotify.max_user_watches (ENOSPC)",
+            )
+        else:
+            self._say(f"watch {served.hot.kind.name}", None, "")
+
+    async def _survive(self, kind: Kind, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something with one folder; the named errors are said once, and it is tried again at the next sweep."""
+        try:
+            await work()
+        except OSError as error:
+            if error.errno not in SURVIVED:
+                raise
+            self._say(kind.name, errno_name(error), f"cannot serve the folder: {error}")
+        else:
+            self._say(kind.name, None, "")
+
+    def _say(self, what: str, trouble: str | None, text: str) -> None:
+        """Log a trouble when it begins or changes, and when it ends."""
+        before = self._troubles.get(what)
+        if trouble == before:
+            return
+        if trouble is None:
+            del self._troubles[what]
+            self._log.info("well again", what=what, after=before)
+        else:
+            self._troubles[what] = trouble
+            self._log.error(text, what=what, errno=trouble)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+
+
+async def _within(scope: trio.CancelScope, work: Callable[[], Awaitable[None]]) -> None:
+    with scope:
+        await work()

@@ -1,0 +1,219 @@
+"""One hot folder's reaction: a finished file comes in, and while there are more than the limit the oldest leaves (I3).
+
+The directory is the truth. The hot set is derived from it by `reconcile`, and corrected by `compare` every few seconds for what raises no
+event. A file that cannot be moved stays where it is, is set apart so that the others go on (I8), and is tried again at each comparison.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import TypeVar
+
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from hotcold_inotify.clock import Clock
+from hotcold_inotify.config import Kind
+from hotcold_inotify.device.recorder import Recorder
+from hotcold_inotify.disk import (
+    SURVIVED,
+    Archived,
+    Folder,
+    Listing,
+    NotRegular,
+    Scan,
+    archive,
+    errno_name,
+    expected,
+    generation_of,
+    list_hot,
+)
+from hotcold_inotify.hotset import HotSet
+from hotcold_inotify.hours import Generation
+from hotcold_inotify.metrics import FolderInstruments
+from hotcold_inotify.names import FileName
+
+# Moves between two looks at the other tasks: about a millisecond.
+_TURN = 32
+# A refused move is tried again for so many files at each comparison; after a disk comes back the rest follows by itself.
+_RETRIES = 256
+
+T = TypeVar("T")
+
+
+class HotFolder:
+    """The reaction of one (device, kind). Its methods are for the device's one loop only."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        *,
+        clock: Clock,
+        instruments: FolderInstruments,
+        recorder: Recorder | None,
+        progress: Callable[[], None],
+        limiter: trio.CapacityLimiter,
+        durable: bool,
+        log: FilteringBoundLogger,
+    ) -> None:
+        """`recorder` hears of every segment that was archived, `progress` now and then; `limiter` bounds the device's threads."""
+        self.folder = folder
+        self.kind: Kind = folder.kind
+        self._clock = clock
+        self._instruments = instruments
+        self._recorder = recorder
+        self._progress = progress
+        self._limiter = limiter
+        self._durable = durable
+        self._log = log
+        self._hot = HotSet(self.kind.hot_limit)
+        self._stuck: dict[str, FileName] = {}
+        self._suspects: frozenset[str] = frozenset()
+        self._trouble: str | None = None
+        self._since_turn = 0
+        instruments.hot_limit.set(self.kind.hot_limit)
+
+    def finished(self, text: str, now: float) -> None:
+        """A name was closed after writing, or renamed into the folder; `now` is Unix time."""
+        name = self.kind.pattern.match(text)
+        if name is not None:
+            self._hot.add(name)
+            self._instruments.last_file.set(now)
+        elif self._recorder is not None:
+            self._recorder.file_changed(text)
+
+    def deleted(self, text: str) -> None:
+        """Somebody took a name away."""
+        self._hot.discard(text)
+        self._stuck.pop(text, None)
+
+    def foreign(self, text: str) -> bool:
+        """Whether a name is nobody's, so that the unmanaged files should be counted again."""
+        return self.kind.pattern.match(text) is None and not expected(self.folder, text)
+
+    async def settle(self, read_at: float) -> None:
+        """Archive until the hot set is within its limit; `read_at` is trio's time of the event's reading."""
+        while (name := self._hot.overflow()) is not None:
+            await self._leave(name, read_at)
+        self._show()
+
+    async def reconcile(self, reason: str) -> None:
+        """Derive the hot set from the folder: the newest stay, all others leave; in memory bounded by the limit, whatever lies there."""
+        self._instruments.rescan(reason)
+        self._stuck.clear()
+        read_at = trio.current_time()
+        scan = Scan(self.folder)
+        try:
+            more = True
+            while more:
+                displaced, more = await self._in_thread(scan.step)
+                for name in displaced:
+                    await self._leave(name, read_at)
+                self._show()
+            self._hot.replace(scan.newest())
+        finally:
+            scan.close()
+        self._show()
+
+    def look(self) -> tuple[bool, Listing | None]:
+        """For a thread: (whether the path still leads here, what is in the folder)."""
+        if self.folder.moved_away():
+            return False, None
+        return True, list_hot(self.folder, self._enough())
+
+    async def compare(self, listing: Listing) -> None:
+        """Correct the hot set by what a look found: what raised no event comes in, what went without one goes, the stuck try again."""
+        self._instruments.unmanaged_files.set(listing.unmanaged)
+        unknown = frozenset(text for text in listing.names if text not in self._hot and text not in self._stuck)
+        # A file that is being written, or whose event is on its way, is unknown for a moment. Twice unknown is missed.
+        missed = unknown & self._suspects
+        self._suspects = unknown
+        if not listing.complete or len(missed) > self.kind.hot_limit:
+            await self.reconcile("sweep")
+            return
+        if listing.complete:
+            for name in [name for name in self._hot if name.text not in listing.names]:
+                self._hot.discard(name.text)
+            for text in [text for text in self._stuck if text not in listing.names]:
+                del self._stuck[text]
+        if missed:
+            self._instruments.rescan("sweep")
+            for text in sorted(missed, key=lambda text: listing.names[text].number):
+                self._hot.add(listing.names[text])
+        read_at = trio.current_time()
+        for name in list(self._stuck.values())[:_RETRIES]:
+            if not await self._leave(name, read_at):
+                break
+        await self.settle(read_at)
+
+    def holds(self, generation: Generation) -> bool:
+        """Whether a file of that hour is still hot."""
+        return any(
+            generation_of(self.folder, name.text) == generation
+            for name in itertools.chain(self._hot, self._stuck.values())
+        )
+
+    async def _leave(self, name: FileName, read_at: float) -> bool:
+        """Move one file out; whether that went well."""
+        self._since_turn += 1
+        if self._since_turn >= _TURN:
+            self._since_turn = 0
+            self._progress()
+            await trio.lowlevel.checkpoint()
+        try:
+            if self.folder.copies:
+                archived = await self._copy_out(name)
+            else:
+                archived = archive(self.folder, name, self._clock.wall(), durable=self._durable)
+        except OSError as error:
+            if error.errno not in SURVIVED:
+                raise
+            self._refused(name, error)
+            return False
+        self._stuck.pop(name.text, None)
+        if isinstance(archived, Archived):
+            self._moved(archived, trio.current_time() - read_at)
+        return True
+
+    async def _copy_out(self, name: FileName) -> Archived | NotRegular | None:
+        def work() -> Archived | NotRegular | None:
+            with self.folder.clone() as folder:
+                return archive(folder, name, self._clock.wall(), durable=self._durable)
+
+        return await self._in_thread(work)
+
+    def _moved(self, archived: Archived, latency: float) -> None:
+        instruments = self._instruments
+        instruments.archived_files.inc()
+        instruments.archived_bytes.inc(archived.size)
+        instruments.move_latency.observe(latency)
+        instruments.last_move.set(latency)
+        if archived.collided:
+            instruments.name_collisions.inc()
+        if self._trouble is not None:
+            self._log.info("moves go on", after=self._trouble)
+            self._trouble = None
+        if self._recorder is not None:
+            self._recorder.archived(archived)
+
+    def _refused(self, name: FileName, error: OSError) -> None:
+        self._stuck[name.text] = name
+        trouble = errno_name(error)
+        self._instruments.move_error(trouble)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._log.error(
+                "cannot move a file to its hour; it stays hot and is tried again",
+                file=name.text,
+                errno=trouble,
+                error=str(error),
+            )
+
+    def _show(self) -> None:
+        self._instruments.hot_files.set(len(self._hot) + len(self._stuck))
+
+    def _enough(self) -> int:
+        """Entries that a comparison looks at: more than that is a backlog, which `reconcile` takes in slices."""
+        return 4 * (self.kind.hot_limit + len(self._stuck)) + 1000
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)

@@ -1,0 +1,304 @@
+"""The playlist task of one hot folder: each archived segment is appended to its hour's playlist, in the order of archiving.
+
+It hears of segments over a bounded queue, so that a slow playlist never holds up the hot folder. What does not fit in, or cannot be
+appended, makes its hour be recovered from the folder: whole, once the queue is empty.
+"""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import attrs
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from hotcold_inotify import playlist
+from hotcold_inotify.clock import Clock
+from hotcold_inotify.disk import LIVE_PLAYLIST, SURVIVED, Archived, Changed, Folder, HourPlaylist, errno_name
+from hotcold_inotify.hours import Generation
+from hotcold_inotify.livewindow import LiveWindow
+from hotcold_inotify.metrics import FolderInstruments
+from hotcold_inotify.probe import Probe
+from hotcold_inotify.timeline import Knowledge, Placed, Refused, Segment
+
+# Segments on their way to a playlist. A burst beyond this is not lost: its hour is recovered from the folder.
+_QUEUE = 2048
+# Bytes of a live playlist that are read: ffmpeg's has a few hundred.
+_LIVE_BYTES = 1 << 20
+# Seconds between two recoveries.
+_PATIENCE = 2.0
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class _Heard:
+    """The live playlist changed."""
+
+
+@attrs.frozen
+class _Look:
+    """A while has passed: is an hour over?"""
+
+
+class Recorder:
+    """Feed it with `archived`, `file_changed` and `look`, none of which waits; `run` does the work."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        *,
+        clock: Clock,
+        instruments: FolderInstruments,
+        limiter: trio.CapacityLimiter,
+        durable: bool,
+        log: FilteringBoundLogger,
+    ) -> None:
+        """`folder` is cloned: `run` closes the clone."""
+        self._folder = folder.clone()
+        self._clock = clock
+        self._instruments = instruments
+        self._limiter = limiter
+        self._durable = durable
+        self._log = log
+        self._holds: Callable[[Generation], bool] = lambda _generation: True
+        self._window = LiveWindow(max(4096, 2 * folder.kind.hot_limit))
+        self._called: dict[str, str] = {}  # a revision's name -> the name that the live playlist knows
+        self._hours: dict[Generation, HourPlaylist] = {}
+        self._counted: dict[Generation, tuple[int, int]] = {}  # entries and discontinuities that the metrics know of
+        self._behind: dict[Generation, None] = {}  # hours to recover, in this order
+        self._probe = Probe()
+        self._not_before = 0.0
+        self._trouble: str | None = None
+        self._abandoned = False  # a thread may still be using our descriptors: leave them to it
+        self._send, self._inbox = trio.open_memory_channel[Archived | _Heard | _Look](_QUEUE)
+
+    def watch_hot(self, holds: Callable[[Generation], bool]) -> None:
+        """`holds` tells whether a hot file belongs to a generation: its hour is not over then."""
+        self._holds = holds
+
+    def archived(self, archived: Archived) -> None:
+        """A segment is in its slot."""
+        if archived.aside:
+            return
+        try:
+            self._send.send_nowait(archived)
+        except trio.WouldBlock:
+            self._behind[archived.generation] = None
+
+    def file_changed(self, text: str) -> None:
+        """A file that is no segment was finished in the hot folder: perhaps the live playlist."""
+        if text == LIVE_PLAYLIST:
+            self._offer(_Heard())
+
+    def look(self) -> None:
+        """Time has passed."""
+        self._offer(_Look())
+
+    async def run(self) -> None:
+        """Work until cancelled; then list what is already in the queue, for its files are in their slots."""
+        try:
+            self._hear()
+            async for item in self._inbox:
+                if isinstance(item, Archived):
+                    await self._record(item)
+                elif isinstance(item, _Heard):
+                    self._hear()
+                else:
+                    await self._end_hours()
+                if self._behind and not self._inbox.statistics().current_buffer_used:
+                    await self._recover_one()
+        finally:
+            self._finish()
+
+    async def _record(self, item: Archived) -> None:
+        if item.was.text != item.name.text:
+            self._called[item.name.text] = item.was.text
+        try:
+            hour = self._hours.get(item.generation)
+            if hour is None:
+                hour = await self._open(item.generation)
+            self._hear_if_unknown(item)
+            if hour is None or item.name.text in hour or item.generation in self._behind:
+                return
+            segment = Segment(item.name, item.mtime, item.size)
+            if self._durable or self._heard(item.name.text) is None:
+                # fsync waits for the disk, ffprobe for a process.
+                placed = await self._in_thread(partial(hour.append, segment, self._knowledge(item.generation)))
+            else:
+                placed = hour.append(segment, self._knowledge(item.generation))
+            self._recovered_from_trouble()
+        except Changed:
+            self._drop(item.generation)
+            self._behind[item.generation] = None
+        except OSError as error:
+            self._failed(item.generation, error)
+        else:
+            if isinstance(placed, Placed):
+                self._count(hour, *self._counted[item.generation])
+            elif placed is not Refused.EMPTY:
+                self._behind[item.generation] = None
+
+    async def _open(self, generation: Generation) -> HourPlaylist | None:
+        """The hour's playlist, brought in line with its folder; None: its slot holds another hour by now."""
+        slot_fd = self._folder.slots.open(generation.slot)
+        if self._folder.slots.held(slot_fd) not in (None, generation):
+            os.close(slot_fd)
+            return None
+        hour = HourPlaylist(slot_fd, generation, self._folder.kind.pattern, durable=self._durable)
+        try:
+            await self._recover(hour)
+        except BaseException:
+            hour.close()
+            raise
+        self._hours[generation] = hour
+        return hour
+
+    async def _recover(self, hour: HourPlaylist) -> None:
+        work = partial(hour.recover, self._knowledge(hour.generation), over=self._over(hour.generation))
+        reason = await self._in_thread(work)
+        entries, discontinuities = self._counted.get(hour.generation, (hour.entries, hour.discontinuities))
+        if reason == "new":
+            entries = discontinuities = 0
+        elif reason is not None:
+            self._instruments.playlist_rebuild(reason)
+            self._log.info("hour playlist rebuilt", hour=str(hour.generation), reason=reason, entries=hour.entries)
+        self._count(hour, entries, discontinuities)
+
+    async def _recover_one(self) -> None:
+        """Recover the hour that waits longest, not more often than every few seconds: after a clock that was set back each segment is late."""
+        if trio.current_time() < self._not_before:
+            return  # `look` comes again
+        generation = next(iter(self._behind))
+        self._drop(generation)  # its slot may be another folder by now
+        try:
+            await self._open(generation)
+        except OSError as error:
+            self._failed(generation, error)
+        else:
+            self._recovered_from_trouble()
+            del self._behind[generation]
+        self._not_before = trio.current_time() + _PATIENCE
+
+    async def _end_hours(self) -> None:
+        """End the playlists whose hour is past and to which no hot file belongs any more; then they need no attention."""
+        for generation, hour in list(self._hours.items()):
+            if generation in self._behind or not self._over(generation):
+                continue
+            try:
+                hour.end()
+            except Changed:
+                self._behind[generation] = None
+            except OSError as error:
+                self._failed(generation, error)
+            else:
+                self._drop(generation)
+                self._counted.pop(generation, None)
+                for name in [name for name in self._called if name in hour]:
+                    del self._called[name]
+
+    def _finish(self) -> None:
+        """Append what is queued, without waiting for anything; whatever does not go smoothly is found at the next start."""
+        if self._abandoned:
+            return
+        try:
+            while True:
+                item = self._inbox.receive_nowait()
+                if not isinstance(item, Archived):
+                    continue
+                hour = self._hours.get(item.generation)
+                if hour is not None and item.generation not in self._behind and item.name.text not in hour:
+                    hour.append(
+                        Segment(item.name, item.mtime, item.size), self._knowledge(item.generation, measure=False)
+                    )
+        except (trio.WouldBlock, Changed):
+            pass
+        except OSError as error:
+            if error.errno not in SURVIVED:
+                raise
+        finally:
+            for generation in list(self._hours):
+                self._drop(generation)
+            self._folder.close()
+
+    def _over(self, generation: Generation) -> bool:
+        return generation < self._folder.calendar.generation_at(self._clock.wall()) and not self._holds(generation)
+
+    def _hear(self) -> None:
+        """Read the live playlist; one that is not there, or cut short by a killed encoder, says nothing."""
+        try:
+            fd = os.open(
+                LIVE_PLAYLIST, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=self._folder.hot_fd
+            )
+        except OSError as error:
+            if error.errno not in SURVIVED:
+                raise
+            return
+        try:
+            text = os.read(fd, _LIVE_BYTES).decode("utf-8", "replace")
+        finally:
+            os.close(fd)
+        try:
+            self._window.read(playlist.parse(text))
+        except playlist.PlaylistError as error:
+            self._log.debug("live playlist not understood", error=str(error))
+
+    def _hear_if_unknown(self, item: Archived) -> None:
+        """With a small hot limit a segment may leave before the news of it is read."""
+        if self._heard(item.name.text) is None:
+            self._hear()
+
+    def _heard(self, name: str) -> playlist.Heard | None:
+        return self._window.get(self._called.get(name, name))
+
+    def _knowledge(self, generation: Generation, *, measure: bool = True) -> Knowledge:
+        nominal = float(self._window.nominal or 1)
+        if not measure:
+            return Knowledge(self._heard, nominal=nominal)
+        slot = os.path.join(self._folder.cold_path, str(generation.slot))
+        return Knowledge(self._heard, lambda name: self._probe.duration(os.path.join(slot, name)), nominal)
+
+    def _count(self, hour: HourPlaylist, entries: int, discontinuities: int) -> None:
+        """Count what the hour's playlist lists beyond what was counted of it before."""
+        self._instruments.playlist_entries.inc(max(0, hour.entries - entries))
+        self._instruments.playlist_discontinuities.inc(max(0, hour.discontinuities - discontinuities))
+        self._counted[hour.generation] = hour.entries, hour.discontinuities
+
+    def _failed(self, generation: Generation, error: OSError) -> None:
+        if error.errno not in SURVIVED:
+            raise error
+        self._behind[generation] = None
+        trouble = errno_name(error)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._log.error(
+                "cannot write an hour's playlist; it is tried again",
+                hour=str(generation),
+                errno=trouble,
+                error=str(error),
+            )
+
+    def _recovered_from_trouble(self) -> None:
+        if self._trouble is not None:
+            self._log.info("hour playlists are written again", after=self._trouble)
+            self._trouble = None
+
+    def _drop(self, generation: Generation) -> None:
+        hour = self._hours.pop(generation, None)
+        if hour is not None:
+            hour.close()
+
+    def _offer(self, item: _Heard | _Look) -> None:
+        # Both come again within seconds: a full queue may miss one. Hearing less of the live playlist costs a duration's precision.
+        try:
+            self._send.send_nowait(item)
+        except trio.WouldBlock:
+            pass
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+        except trio.Cancelled:
+            self._abandoned = True
+            raise

@@ -1,0 +1,49 @@
+"""The only caller of file operations that change anything: lay out, list, archive, retire, empty, trim, and the playlists' bytes.
+
+The rules that it keeps: nothing is ever overwritten (I2), a file is moved by one rename or by copy, rename, unlink in that order (I1), and
+nothing but `expiry` unlinks a finished file (I6). Errors come as OSError with the errno of the call that failed.
+"""
+
+from hotcold_inotify.disk.archiving import Archived, NotRegular, archive, remove_unfinished
+from hotcold_inotify.disk.errnos import SURVIVED, errno_name
+from hotcold_inotify.disk.expiry import Due, Expired, empty_rooms, rooms, trim
+from hotcold_inotify.disk.folder import Folder
+from hotcold_inotify.disk.hourplaylist import Changed, HourPlaylist
+from hotcold_inotify.disk.layout import Home, find_devices, home
+from hotcold_inotify.disk.listing import LIVE_PLAYLIST, Listing, Scan, expected, generation_of, list_hot, list_slot
+from hotcold_inotify.disk.rootlock import RootHeld, RootLock, holder
+from hotcold_inotify.disk.slots import PLAYLIST, SLOT_NAMES, Place, Slots
+
+__all__ = [
+    "LIVE_PLAYLIST",
+    "PLAYLIST",
+    "SLOT_NAMES",
+    "SURVIVED",
+    "Archived",
+    "Changed",
+    "Due",
+    "Expired",
+    "Folder",
+    "Home",
+    "HourPlaylist",
+    "Listing",
+    "NotRegular",
+    "Place",
+    "RootHeld",
+    "RootLock",
+    "Scan",
+    "Slots",
+    "archive",
+    "empty_rooms",
+    "errno_name",
+    "expected",
+    "find_devices",
+    "generation_of",
+    "holder",
+    "home",
+    "list_hot",
+    "list_slot",
+    "remove_unfinished",
+    "rooms",
+    "trim",
+]

@@ -1,0 +1,177 @@
+"""Archive: move one file from its hot folder into the slot of its own mtime's hour.
+
+Within a file system by one rename. Across file systems by copy to a temporary name beside the target, rename to the final name, unlink
+of the source, in that order: a crash leaves the file whole in one of the two places, or in both, which the next try recognises.
+Nothing is overwritten: a newcomer whose name is taken becomes the next free revision of its number.
+"""
+
+import contextlib
+import errno
+import filecmp
+import os
+import stat
+
+import attrs
+
+from hotcold_inotify.disk.folder import Folder
+from hotcold_inotify.disk.renaming import rename_new
+from hotcold_inotify.disk.slots import PLAYLIST, Place
+from hotcold_inotify.hours import Generation
+from hotcold_inotify.names import FileName, Pattern
+
+_CHUNK = 1 << 20
+
+
+@attrs.frozen(slots=True)
+class Archived:
+    """What became of a file that left the hot folder."""
+
+    was: FileName
+    """As it was called in the hot folder."""
+    name: FileName
+    """As it is called in its slot."""
+    generation: Generation
+    mtime: float
+    size: int
+    aside: bool
+    """It went to the waiting room: its slot holds, or will hold, another generation."""
+
+    @property
+    def collided(self) -> bool:
+        """Its name was taken."""
+        return self.was.text != self.name.text
+
+
+@attrs.frozen(slots=True)
+class NotRegular:
+    """A folder, link, FIFO or device has a managed file's name. It stays where it is."""
+
+
+def archive(folder: Folder, name: FileName, now: float, *, durable: bool = False) -> Archived | NotRegular | None:
+    """Move `name` out of the hot folder. None: it is not there any more.
+
+    OSError: it could not be moved and is still hot. EXDEV is not among them: then the file is copied, now and from here on, so call this
+    in a thread once `folder.copies` is set. `durable`: a copy is fsynced before its source goes.
+    """
+    for patience in (True, False):
+        try:
+            found = os.stat(name.text, dir_fd=folder.hot_fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return NotRegular()
+        generation = folder.calendar.generation_at(found.st_mtime)
+        try:
+            place = folder.slots.place(generation, now)
+            target = _enter(folder, name, found, place, durable=durable)
+        except FileNotFoundError:
+            # Either the file went, and the next look says so, or its slot did: then it is made anew, once.
+            folder.slots.forget()
+            if not patience:
+                raise
+            continue
+        return Archived(name, target, generation, found.st_mtime, found.st_size, place.aside)
+    raise AssertionError("unreachable: the second round returns or raises")
+
+
+def _enter(folder: Folder, name: FileName, found: os.stat_result, place: Place, *, durable: bool) -> FileName:
+    """Bring the file into the open place under the first free name, and return that."""
+    if folder.copies:
+        return _copy(folder, name, found, place.fd, durable=durable)
+    target = name
+    while True:
+        try:
+            rename_new(folder.hot_fd, name.text, place.fd, target.text)
+        except FileExistsError:
+            if _same_inode(place.fd, target.text, found):
+                # Two names of one file: the leftover of a link and unlink that was cut short.
+                os.unlink(name.text, dir_fd=folder.hot_fd)
+                return target
+            target = folder.kind.pattern.revised(name, target.revision + 1)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # One disk under two mounts has one st_dev and still refuses.
+            folder.copies = True
+            return _copy(folder, name, found, place.fd, durable=durable)
+        else:
+            return target
+
+
+def _copy(folder: Folder, name: FileName, found: os.stat_result, place_fd: int, *, durable: bool) -> FileName:
+    source = os.open(name.text, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.hot_fd)
+    try:
+        target = name
+        while _exists(place_fd, target.text):
+            if _same_content(source, found, place_fd, target.text):
+                os.unlink(name.text, dir_fd=folder.hot_fd)  # copied before, and cut short
+                return target
+            target = folder.kind.pattern.revised(name, target.revision + 1)
+        unfinished = f"{name.text}.tmp"
+        _copy_bytes(source, found, place_fd, unfinished, durable=durable)
+        while True:
+            try:
+                rename_new(place_fd, unfinished, place_fd, target.text)
+                break
+            except FileExistsError:
+                target = folder.kind.pattern.revised(name, target.revision + 1)
+        if durable:
+            os.fsync(place_fd)
+        os.unlink(name.text, dir_fd=folder.hot_fd)
+        return target
+    finally:
+        os.close(source)
+
+
+def _copy_bytes(source: int, found: os.stat_result, place_fd: int, unfinished: str, *, durable: bool) -> None:
+    target = os.open(
+        unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=place_fd
+    )
+    try:
+        offset = 0
+        while sent := os.sendfile(target, source, offset, _CHUNK):
+            offset += sent
+        with contextlib.suppress(PermissionError):  # only root can keep another's ownership
+            os.fchown(target, found.st_uid, found.st_gid)
+        os.fchmod(target, stat.S_IMODE(found.st_mode))
+        os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+        if durable:
+            os.fsync(target)
+    except OSError:
+        os.unlink(unfinished, dir_fd=place_fd)
+        raise
+    finally:
+        os.close(target)
+
+
+def remove_unfinished(place_fd: int, pattern: Pattern) -> None:
+    """Remove what a crash left of a copy or of a playlist's replacement in an open slot; one that is at work this moment starts over."""
+    with os.scandir(place_fd) as entries:
+        left = [entry.name for entry in entries if entry.name.endswith(".tmp")]
+    for name in left:
+        final = name.removesuffix(".tmp")
+        if final == PLAYLIST or pattern.match(final) is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=place_fd)
+
+
+def _exists(folder_fd: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _same_inode(folder_fd: int, name: str, found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(found, os.stat(name, dir_fd=folder_fd, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _same_content(source: int, found: os.stat_result, place_fd: int, name: str) -> bool:
+    there = os.stat(name, dir_fd=place_fd, follow_symlinks=False)
+    if (there.st_size, there.st_mtime_ns) != (found.st_size, found.st_mtime_ns) or not stat.S_ISREG(there.st_mode):
+        return False
+    return filecmp.cmp(f"/proc/self/fd/{source}", f"/proc/self/fd/{place_fd}/{name}", shallow=False)

@@ -1,0 +1,195 @@
+"""One hour's playlist, `archive.m3u8` in its slot: a reader always gets a complete version, each a prefix of the next (I9).
+
+An entry is appended by one write(2) that no page boundary cuts. Only a repair replaces the playlist: whole, by temp + rename. An append
+opens the file anew and compares its size with the one that is known here: whoever replaced or removed it in between is noticed, and
+nothing is written in the wrong place.
+"""
+
+import contextlib
+import os
+
+from hotcold_inotify import playlist, timeline
+from hotcold_inotify.disk.listing import list_slot
+from hotcold_inotify.disk.slots import PLAYLIST
+from hotcold_inotify.hours import Generation
+from hotcold_inotify.names import Pattern
+from hotcold_inotify.timeline import Difference, Knowledge, Placed, Refused, Segment
+
+_UNFINISHED = f"{PLAYLIST}.tmp"
+
+
+class Changed(Exception):
+    """The playlist on disk is not the one that is known here: `recover` it."""
+
+
+class HourPlaylist:
+    """The playlist of `generation` in an open slot. `recover` first; then `append` and `end`, and `close`."""
+
+    def __init__(self, slot_fd: int, generation: Generation, pattern: Pattern, *, durable: bool) -> None:
+        """Takes `slot_fd` over. `durable`: a segment and its folder are fsynced before it is listed, and the playlist after."""
+        self.generation = generation
+        self.ended = False
+        self.entries = 0
+        self.discontinuities = 0
+        self._fd = slot_fd
+        self._pattern = pattern
+        self._durable = durable
+        self._size = 0
+        self._target = 0
+        self._last: Placed | None = None
+        self._listed: set[str] = set()
+
+    def close(self) -> None:
+        """Close the slot."""
+        os.close(self._fd)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._listed
+
+    def recover(self, knowledge: Knowledge, *, over: bool) -> str | None:
+        """Compare the playlist with its folder and replace it where they differ; `over`: nothing more will come.
+
+        Returns why it was replaced, in a word for a metric (`new`, `torn`, `differs`), or None. May take long: call it in a thread.
+        Durations that `knowledge` has heard of are believed after those of the old playlist.
+        """
+        segments = list(list_slot(self._fd, self._pattern))
+        old, torn = self._read()
+        if old is not None and (over or not old.ended) and self._continue(old, segments, knowledge):
+            if over:
+                self.end()
+            return None
+        placed = timeline.timeline(segments, _first_heard(old, knowledge))
+        if not placed:
+            # An hour without a segment has no playlist, rather than one that lists nothing.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(PLAYLIST, dir_fd=self._fd)
+            self._remember(placed, 0, ended=False)
+            return "torn" if torn else None if old is None else "differs"
+        target = timeline.target((one.entry.duration for one in placed), knowledge.nominal)
+        if old is not None:
+            target = max(target, old.target)
+        self._replace(playlist.Playlist(target, tuple(one.entry for one in placed), ended=over))
+        self._remember(placed, target, ended=over)
+        return "torn" if torn else "new" if old is None else "differs"
+
+    def _continue(self, old: playlist.Playlist, segments: list[Segment], knowledge: Knowledge) -> bool:
+        """Go on from the playlist as it is, appending what came after its end; False: only a replacement makes it right."""
+        differences = dict(timeline.differs(segments, old))
+        missing = set(differences.pop(Difference.NOT_LISTED, ()))
+        if differences or (missing and old.ended):
+            return False
+        listed = [segment for segment in segments if segment.name.text not in missing]
+        self._remember(timeline.timeline(listed, _first_heard(old, knowledge)), old.target, ended=old.ended)
+        late = sorted(
+            (segment for segment in segments if segment.name.text in missing), key=lambda segment: segment.order
+        )
+        return all(isinstance(self.append(segment, knowledge), Placed) for segment in late)
+
+    def append(self, segment: Segment, knowledge: Knowledge) -> Placed | Refused:
+        """List one more segment behind the last. Refused: it has no bytes, or the playlist must be recovered to take it.
+
+        `Changed`: the same. OSError (ENOSPC, EIO): nothing was added, a reader sees the version before.
+        """
+        if self._size == 0:
+            raise Changed
+        if self.ended:
+            return Refused.LATE
+        placed = timeline.step(self._last, segment, knowledge, self._target)
+        if isinstance(placed, Placed):
+            if self._durable:
+                self._sync(segment.name.text)
+            self._write(playlist.line(placed.entry, self._size))
+            self._last = placed
+            self._listed.add(segment.name.text)
+            self.entries += 1
+            self.discontinuities += placed.entry.discontinuity
+        return placed
+
+    def end(self) -> None:
+        """Say that nothing will follow."""
+        if self._size and not self.ended:
+            self._write(playlist.end(self._size))
+            self.ended = True
+
+    def _remember(self, placed: tuple[Placed, ...], target: int, *, ended: bool) -> None:
+        self._last = placed[-1] if placed else None
+        self._listed = {one.segment.name.text for one in placed}
+        self._target = target
+        self.ended = ended
+        self.entries = len(placed)
+        self.discontinuities = sum(one.entry.discontinuity for one in placed)
+        try:
+            self._size = os.stat(PLAYLIST, dir_fd=self._fd, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            self._size = 0
+
+    def _read(self) -> tuple[playlist.Playlist | None, bool]:
+        """What is there, and whether it is there but no playlist."""
+        try:
+            fd = os.open(PLAYLIST, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+        except FileNotFoundError:
+            return None, False
+        with os.fdopen(fd, encoding="utf-8", errors="replace", newline="") as file:
+            try:
+                return playlist.parse(file.read()), False
+            except playlist.PlaylistError:
+                return None, True
+
+    def _write(self, data: bytes) -> None:
+        try:
+            fd = os.open(PLAYLIST, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+        except FileNotFoundError:
+            raise Changed from None
+        try:
+            if os.fstat(fd).st_size != self._size:
+                raise Changed
+            try:
+                written = os.write(fd, data)
+            except OSError:
+                os.ftruncate(fd, self._size)
+                raise
+            if written != len(data):  # the disk became full within this entry
+                os.ftruncate(fd, self._size)
+                raise Changed
+            if self._durable:
+                os.fdatasync(fd)
+            self._size += written
+        finally:
+            os.close(fd)
+
+    def _replace(self, whole: playlist.Playlist) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(_UNFINISHED, flags, 0o666, dir_fd=self._fd)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(playlist.render(whole))
+                file.flush()
+                if self._durable:
+                    os.fsync(fd)
+            os.rename(_UNFINISHED, PLAYLIST, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        except OSError:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(_UNFINISHED, dir_fd=self._fd)
+            raise
+        if self._durable:
+            os.fsync(self._fd)
+
+    def _sync(self, name: str) -> None:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.fsync(self._fd)
+
+
+def _first_heard(old: playlist.Playlist | None, knowledge: Knowledge) -> Knowledge:
+    """The old playlist's word first: a name that was used twice is heard of twice, and it knows which one is in this slot."""
+    if old is None:
+        return knowledge
+    said = timeline.heard_from(old)
+
+    def heard(name: str) -> playlist.Heard | None:
+        return said.get(name) or knowledge.heard(name)
+
+    return Knowledge(heard, knowledge.measured, knowledge.nominal)

@@ -1,0 +1,100 @@
+"""The folders of a device: one a kind, each with its hour folders 0..23; and which folders are devices."""
+
+import os
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+import attrs
+
+from hotcold_inotify.config import Config, Kind
+from hotcold_inotify.disk.folder import Folder
+from hotcold_inotify.disk.slots import SLOT_NAMES
+from hotcold_inotify.hours import Calendar
+
+
+@attrs.frozen
+class Home:
+    """Where one device lives. `cold_path` is `path` unless the configuration puts the hour folders elsewhere."""
+
+    name: str
+    path: str
+    cold_path: str
+
+    def open(self, kind: Kind, calendar: Calendar, *, make: bool = False) -> Folder:
+        """One kind's folder, to be closed by the caller; OSError as from `Folder.opened`."""
+        hot_path, cold_path = os.path.join(self.path, kind.name), os.path.join(self.cold_path, kind.name)
+        if make:
+            make_folder(hot_path, cold_path)
+        return Folder.opened(hot_path, cold_path, kind, calendar)
+
+    def make(self, kinds: Iterable[str]) -> None:
+        """Make the device's folder, its kinds' folders and their slots; what exists stays as it is."""
+        os.makedirs(self.path, exist_ok=True)
+        for kind in kinds:
+            make_folder(os.path.join(self.path, kind), os.path.join(self.cold_path, kind))
+
+
+def home(config: Config, path: str) -> Home:
+    """The device at an absolute path; its name is the folder's."""
+    name = os.path.basename(path)
+    return Home(name, path, os.path.join(config.cold_root, name) if config.cold_root else path)
+
+
+def make_folder(hot_path: str, cold_path: str) -> None:
+    """Make one kind's hot folder and its 24 slots; what exists stays as it is.
+
+    The device's folder itself must exist (FileNotFoundError): a device that went away is not conjured up again.
+    """
+    _ensure(hot_path)
+    if cold_path != hot_path:
+        os.makedirs(cold_path, exist_ok=True)
+    for slot in SLOT_NAMES:
+        _ensure(os.path.join(cold_path, slot))
+
+
+def find_devices(config: Config) -> tuple[dict[str, Home], tuple[str, ...]]:
+    """The devices that are there now, by name, and what is wrong with the list, in plain words.
+
+    `devices` are names or globs under the root, or absolute paths; the lines of the `active_captures` file come on top. Only folders
+    count; a path that is not there (yet) is none. OSError: the root cannot be listed.
+    """
+    paths = [name for name in config.devices if os.path.isabs(name)]
+    patterns = [name for name in config.devices if not os.path.isabs(name)]
+    with os.scandir(config.root) as entries:
+        under_root = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    paths += [
+        os.path.join(config.root, name)
+        for name in under_root
+        if any(fnmatchcase(name, pattern) for pattern in patterns)
+    ]
+    paths += active_captures(config)
+    found: dict[str, Home] = {}
+    wrong: list[str] = []
+    for path in dict.fromkeys(os.path.normpath(path) for path in paths):
+        if not os.path.isdir(path):
+            continue
+        device = home(config, path)
+        other = found.setdefault(device.name, device)
+        if other is not device:
+            wrong.append(f"two devices are called {device.name}: {other.path} is served, {path} is not; rename one")
+    return found, tuple(wrong)
+
+
+def active_captures(config: Config) -> list[str]:
+    """The device paths in the `active_captures` file: a path a line, or `path,pid,quality`; `#` begins a comment."""
+    if not config.active_captures:
+        return []
+    try:
+        with open(config.active_captures, encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return []  # written by others, who may replace it at any moment
+    paths = (line.partition("#")[0].partition(",")[0].strip() for line in lines)
+    return [os.path.join(config.root, path) for path in paths if path]
+
+
+def _ensure(path: str) -> None:
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        pass  # also when it is a file or a link: opening it says so, with the errno that names it

@@ -1,0 +1,96 @@
+"""Serve an ASGI application from the running trio loop, by hypercorn. One port, no threads; a slow client costs a task."""
+
+import logging
+import socket
+from collections.abc import Callable, Mapping
+
+import hypercorn.config
+import hypercorn.trio
+from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+
+from hotcold_inotify.config import Listen
+
+_BACKLOG = 128
+
+
+class CannotListen(Exception):
+    """The address is taken, not ours, or not allowed; the text names it."""
+
+
+def bind(listen: Listen) -> socket.socket:
+    """A listening socket at the address; port 0 takes any free one. CannotListen says why not."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((listen.host, listen.port))
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise CannotListen(f"cannot listen on {listen}: {error.strerror or error}") from error
+    return sock
+
+
+async def serve(app: ASGIFramework, sock: socket.socket) -> None:
+    """Serve until cancelled; takes the socket over."""
+    config = hypercorn.config.Config()
+    errors = logging.getLogger("hypercorn.error")
+    errors.setLevel(logging.WARNING)  # its info level repeats what we say ourselves
+    config.errorlog = errors
+    config.include_server_header = False
+    config.graceful_timeout = 0.5
+    config.bind = [f"fd://{sock.detach()}"]
+    await hypercorn.trio.serve(app, config, mode="asgi")
+
+
+def routes(apps: Mapping[str, ASGIFramework]) -> ASGIFramework:
+    """An application that hands each path to its own, and answers 404 for the others."""
+
+    async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            await apps.get(scope["path"], _not_found)(scope, receive, send)
+
+    return app
+
+
+def health(problem: Callable[[], str | None]) -> ASGIFramework:
+    """200 `ok` while `problem()` is None, else 503 with its text."""
+
+    async def app(_scope: Scope, _receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        found = problem()
+        await _answer(send, 503 if found else 200, found or "ok")
+
+    return app
+
+
+async def _not_found(_scope: HTTPScope, _receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    await _answer(send, 404, "not here: /metrics and /healthz are")
+
+
+async def _answer(send: ASGISendCallable, status: int, text: str) -> None:
+    body = f"{text}\n".encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _lifespan(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+def address(sock: socket.socket) -> str:
+    """`http://host:port` of a listening socket."""
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

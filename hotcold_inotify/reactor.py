@@ -1,0 +1,297 @@
+"""The nursery over all devices of a root: who is there, configuration that is read again, signals, the metrics endpoint.
+
+One reactor a root. Devices come and go without touching each other. What is not a named error is a bug and ends the process: the service
+manager starts it again, and the look at start repairs.
+"""
+
+import errno
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable
+
+import attrs
+import structlog
+import trio
+from hypercorn.typing import ASGIFramework
+from prometheus_client import CollectorRegistry, make_asgi_app
+from structlog.typing import FilteringBoundLogger
+
+from hotcold_inotify import audit, endpoint, hours
+from hotcold_inotify.brake import Brake
+from hotcold_inotify.clock import Clock
+from hotcold_inotify.config import Config, ConfigError
+from hotcold_inotify.device import Device
+from hotcold_inotify.disk import Home, RootHeld, RootLock, errno_name, find_devices
+from hotcold_inotify.hours import Calendar
+from hotcold_inotify.metrics import Instruments
+from hotcold_inotify.rotation import Rotation
+from hotcold_inotify.watch import Changes
+
+# Devices are looked for when the root's names change, and this often in any case: an absolute path is not under the root.
+_DISCOVER = 2.0
+# A burst of changed names is one look.
+_SETTLE = 0.1
+# The clocks are looked at this often, whatever expires.
+_CLOCK = 10.0
+# A loop that has not come round for so long hangs; a sweep comes every two seconds.
+_STALLED = 15.0
+
+
+class CannotStart(Exception):
+    """The reactor cannot run on this root; the text says why and what to do."""
+
+
+@attrs.define
+class _Running:
+    """A device that is served: where it lives, its loop, the scope that ends it, and whether it is within its limits yet."""
+
+    home: Home
+    device: Device
+    scope: trio.CancelScope
+    served: trio.Event
+
+
+class Reactor:
+    """Run with `run`; one object runs once."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        registry: CollectorRegistry,
+        clock: Clock | None = None,
+        reload: Callable[[], Config] | None = None,
+        heed_signals: bool = True,
+    ) -> None:
+        """`reload` reads the configuration again on SIGHUP, raising ConfigError if it is bad; None: SIGHUP changes nothing.
+
+        `heed_signals`: whether SIGTERM, SIGINT and SIGHUP are this object's to answer; else it ends by cancellation.
+        """
+        self.config = config
+        self.registry = registry
+        self.address: str | None = None
+        """Where the metrics are served, once `run` has started."""
+        self._clock = clock or Clock()
+        self._reload = reload
+        self._heed_signals = heed_signals
+        self._instruments = Instruments(registry)
+        self._brake = Brake()
+        self._running: dict[str, _Running] = {}
+        self._ended = False
+        self._next = config
+        self._log: FilteringBoundLogger = structlog.get_logger()
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until SIGTERM or SIGINT, or until cancelled; started when every device is watched and within its limits.
+
+        CannotStart: the root is missing or another reactor's, or the metrics address is taken.
+        """
+        _raise_descriptor_limit()
+        lock = _locked(self.config.root)
+        sock = _bound(self.config)
+        try:
+            while not self._ended:
+                async with trio.open_nursery() as nursery:
+                    if sock is not None:
+                        self.address = endpoint.address(sock)
+                        nursery.start_soon(endpoint.serve, self._app(), sock.dup())
+                    if self._heed_signals:
+                        await nursery.start(self._signals, nursery.cancel_scope)
+                    nursery.start_soon(self._watch_clock)
+                    await nursery.start(self._devices)
+                    task_status.started()
+                    task_status = trio.TASK_STATUS_IGNORED
+                if not self._ended:
+                    lock, sock = self._renew(lock, sock)
+        finally:
+            lock.close()
+            if sock is not None:
+                sock.close()
+
+    def problem(self) -> str | None:
+        """Why the reactor is not healthy, or None."""
+        now = trio.current_time()
+        stalled = sorted(name for name, running in self._running.items() if now - running.device.progress_at > _STALLED)
+        return f"no progress for {_STALLED:.0f} s: {', '.join(stalled)}" if stalled else None
+
+    def believable(self) -> bool:
+        """Look at the clocks: whether deleting by the wall clock is safe at this moment."""
+        before = self._brake.reason
+        believed = self._brake.observe(self._clock.wall(), self._clock.boottime())
+        reason = self._brake.reason
+        if reason != before:
+            self._instruments.clock_believable.set(int(believed))
+            if believed:
+                self._log.info("the clock is believed again: expiry goes on")
+            else:
+                self._log.warning("the clock is not believed: nothing expires", reason=reason)
+        return believed
+
+    async def _signals(self, ends: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            task_status.started()
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    if self._read_again():
+                        ends.cancel()
+                        return
+                else:
+                    self._log.info("stopping", signal=signal.Signals(number).name)
+                    self._ended = True
+                    ends.cancel()
+                    return
+
+    def _read_again(self) -> bool:
+        """Whether there is a new configuration to run with; a bad one is refused, and the old one stays."""
+        if self._reload is None:
+            self._log.warning("there is no configuration file to read again")
+            return False
+        try:
+            config = self._reload()
+        except ConfigError as error:
+            self._log.error("the new configuration is refused, the old one stays", error=str(error))
+            return False
+        if config == self.config:
+            self._log.info("configuration read again: nothing changed")
+            return False
+        self._next = config
+        return True
+
+    def _renew(self, lock: RootLock, sock: socket.socket | None) -> tuple[RootLock, socket.socket | None]:
+        """Move over to the new configuration, its root and its address; one that cannot be moved to is refused."""
+        before, config = self.config, self._next
+        try:
+            new_lock = _locked(config.root) if config.root != before.root else lock
+            try:
+                new_sock = _bound(config) if config.metrics != before.metrics else sock
+            except CannotStart:
+                if new_lock is not lock:
+                    new_lock.close()
+                raise
+        except CannotStart as error:
+            self._log.error("the new configuration is refused, the old one stays", error=str(error))
+            return lock, sock
+        if new_lock is not lock:
+            lock.close()
+        if new_sock is not sock and sock is not None:
+            sock.close()
+        self.config = config
+        self._log.info("configuration read again", root=config.root)
+        return new_lock, new_sock
+
+    def _app(self) -> ASGIFramework:
+        return endpoint.routes({"/metrics": make_asgi_app(self.registry), "/healthz": endpoint.health(self.problem)})
+
+    async def _watch_clock(self) -> None:
+        while True:
+            self.believable()
+            await trio.sleep(_CLOCK)
+
+    async def _devices(self, task_status: trio.TaskStatus[None]) -> None:
+        """Follow which devices are there; started when those that are there at first are served."""
+        config = self.config
+        calendar = Calendar(hours.zone(config.timezone))
+        changes = self._changes(config)
+        first = True
+        warned: tuple[str, ...] = ()
+        try:
+            async with trio.open_nursery() as nursery:
+                while True:
+                    found, wrong = await self._find(config)
+                    if wrong != warned:
+                        warned = wrong
+                        for text in wrong:
+                            self._log.warning(text)
+                    for name, running in list(self._running.items()):
+                        if found.get(name) != running.home:
+                            self._log.info("device left", device=name)
+                            running.scope.cancel()
+                            del self._running[name]
+                    for name in found.keys() - self._running.keys():
+                        device = Device(found[name], config, calendar, self._clock, self._instruments)
+                        self._running[name] = _Running(found[name], device, trio.CancelScope(), trio.Event())
+                        nursery.start_soon(self._serve, self._running[name], config, calendar)
+                    self._instruments.devices.set(len(self._running))
+                    if first:
+                        first = False
+                        nursery.start_soon(_all_served, tuple(self._running.values()), task_status)
+                    with trio.move_on_after(_DISCOVER):
+                        await (changes.wait() if changes is not None else trio.sleep_forever())
+                    await trio.sleep(_SETTLE)
+        finally:
+            self._running.clear()
+            if changes is not None:
+                changes.close()
+
+    async def _find(self, config: Config) -> tuple[dict[str, Home], tuple[str, ...]]:
+        try:
+            return await trio.to_thread.run_sync(find_devices, config, abandon_on_cancel=True)
+        except OSError as error:
+            # A root that is unmounted for a moment: keep what is served, each device says for itself what it cannot do.
+            return {name: running.home for name, running in self._running.items()}, (
+                f"cannot list {config.root}: {errno_name(error)}",
+            )
+
+    async def _serve(self, running: _Running, config: Config, calendar: Calendar) -> None:
+        home = running.home
+        self._log.info("device found", device=home.name, path=home.path)
+        rotation = Rotation(home, config.kinds, calendar, self._clock, self.believable, self._instruments)
+        try:
+            with running.scope:
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(running.device.run)
+                    running.served.set()
+                    nursery.start_soon(rotation.run)
+                    nursery.start_soon(audit.recover, home, config.kinds, calendar, self._clock, self._instruments)
+        finally:
+            running.served.set()
+
+    def _changes(self, config: Config) -> Changes | None:
+        paths = [config.root]
+        if config.active_captures:
+            paths.append(os.path.dirname(config.active_captures))
+        try:
+            return Changes(paths)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENOSPC, errno.ENOMEM):
+                raise
+            self._log.error(
+                "no inotify for the root, new devices are looked for every few seconds; "
+                "raise fs.inotify.max_user_instances (EMFILE) or max_user_watches (ENOSPC)",
+                errno=errno_name(error),
+            )
+            return None
+
+
+async def _all_served(first: tuple[_Running, ...], task_status: trio.TaskStatus[None]) -> None:
+    for running in first:
+        await running.served.wait()
+    task_status.started()
+
+
+def _locked(root: str) -> RootLock:
+    try:
+        return RootLock(root)
+    except RootHeld as error:
+        raise CannotStart(str(error)) from error
+    except OSError as error:
+        raise CannotStart(
+            f"cannot use the root {root}: {error.strerror}; make it, or name another one with --root"
+        ) from error
+
+
+def _bound(config: Config) -> socket.socket | None:
+    if config.metrics.listen is None:
+        return None
+    try:
+        return endpoint.bind(config.metrics.listen)
+    except endpoint.CannotListen as error:
+        raise CannotStart(f"{error}; set another address as metrics.listen") from error
+
+
+def _raise_descriptor_limit() -> None:
+    """Each device holds some twenty descriptors; the soft limit is 1,024 for the sake of select(2), which nobody here calls."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
