@@ -31,7 +31,9 @@ from hotcold_inotify.timeline import Knowledge
 async def recover(
     home: Home, kinds: tuple[Kind, ...], calendar: Calendar, clock: Clock, instruments: Instruments
 ) -> None:
-    """Make one device's slots right after a crash, hour by hour, the live one first; beside the running reactor, in a thread."""
+    """Make one device's slots right after a crash, hour by hour, the live one first; beside the running reactor, in a
+    thread.
+    """
     limiter, probe = trio.CapacityLimiter(1), Probe()
     log = structlog.get_logger().bind(device=home.name)
     for kind in kinds:
@@ -45,7 +47,7 @@ async def recover(
             except OSError as error:
                 if error.errno not in SURVIVED:
                     raise
-                log.error("cannot look through an hour", kind=kind.name, slot=slot, errno=errno_name(error))
+                log.warning("cannot look through an hour", kind=kind.name, slot=slot, errno=errno_name(error))
                 continue
             if reason is not None:
                 count(reason)

@@ -1,4 +1,6 @@
-"""The machine's two clocks. Nothing else reads the wall clock: it is handed in as a function, and read again after every wait."""
+"""The machine's two clocks. Nothing else reads the wall clock: it is handed in as a function, and read again after
+every wait.
+"""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Serve an ASGI application from the running trio loop, by hypercorn. One port, no threads; a slow client costs a task."""
+"""Serve an ASGI application from the running trio loop, by hypercorn. No threads: a slow client costs a task."""
 
 import logging
 import socket

@@ -1,4 +1,6 @@
-"""The reactor's Prometheus instruments, on a registry that is handed in. Labels are `device` and `kind` only, and an errno or a reason."""
+"""The reactor's Prometheus instruments, on a registry that is handed in. Labels are `device` and `kind` only, and an
+errno or a reason.
+"""
 
 import attrs
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -15,7 +17,8 @@ class Instruments:
     """Every instrument, made once for a registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        disable_created_metrics()  # the library's switch is for all registries; the series would double the page
+        # The library's switch is for all registries. The series would double the page.
+        disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
         self._of_a_device: list[MetricWrapperBase] = []
 
         def counter(name: str, text: str, labels: tuple[str, ...] = _FOLDER) -> Counter:

@@ -1,8 +1,8 @@
 """File name <-> (kind's pattern, number). What does not parse does not exist for the reactor.
 
-A managed name is the pattern's text with the `*` replaced by a decimal number, optionally followed by `_rN`: the revision that a
-newcomer takes when its name is already taken in its slot. `segment_000000012_r1.ts` is revision 1 of number 12, and so is
-`capture_000000012_r1_thumbnail.jpg` with the suffix behind it.
+A managed name is the pattern's text with the `*` replaced by a decimal number, optionally followed by `_rN`: the
+revision that a newcomer takes when its name is already taken in its slot. `segment_000000012_r1.ts` is revision 1 of
+number 12, and so is `capture_000000012_r1_thumbnail.jpg` with the suffix behind it.
 """
 
 import re

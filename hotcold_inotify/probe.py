@@ -5,7 +5,8 @@ import subprocess
 import time
 
 _TIMEOUT = 5.0
-# So many failures in a row are no accident: there is no ffprobe, or these are no segments. Then it is left in peace for a while.
+# So many failures in a row are no accident: there is no ffprobe, or these are no segments. Then it is left in peace
+# for a while.
 _FAILURES = 3
 _PAUSE = 60.0
 

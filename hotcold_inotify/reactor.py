@@ -1,7 +1,8 @@
-"""The nursery over all devices of a root: who is there, configuration that is read again, signals, the metrics endpoint.
+"""The nursery over all devices of a root: who is there, configuration that is read again, signals, the metrics
+endpoint.
 
-One reactor a root. Devices come and go without touching each other. What is not a named error is a bug and ends the process: the service
-manager starts it again, and the look at start repairs.
+One reactor a root. Devices come and go without touching each other. What is not a named error is a bug and ends the
+process: the service manager starts it again, and the look at start repairs.
 """
 
 import errno
@@ -29,7 +30,8 @@ from hotcold_inotify.metrics import Instruments
 from hotcold_inotify.rotation import Rotation
 from hotcold_inotify.watch import Changes
 
-# Devices are looked for when the root's names change, and this often in any case: an absolute path is not under the root.
+# Devices are looked for when the root's names change, and this often in any case: an absolute path is not under the
+# root.
 _DISCOVER = 2.0
 # A burst of changed names is one look.
 _SETTLE = 0.1
@@ -45,7 +47,9 @@ class CannotStart(Exception):
 
 @attrs.define
 class _Running:
-    """A device that is served: where it lives, its loop, the scope that ends it, and whether it is within its limits yet."""
+    """A device that is served: where it lives, its loop, the scope that ends it, and whether it is within its limits
+    yet.
+    """
 
     home: Home
     device: Device
@@ -65,7 +69,8 @@ class Reactor:
         reload: Callable[[], Config] | None = None,
         heed_signals: bool = True,
     ) -> None:
-        """`reload` reads the configuration again on SIGHUP, raising ConfigError if it is bad; None: SIGHUP changes nothing.
+        """`reload` reads the configuration again on SIGHUP, raising ConfigError if it is bad; None: SIGHUP changes
+        nothing.
 
         `heed_signals`: whether SIGTERM, SIGINT and SIGHUP are this object's to answer; else it ends by cancellation.
         """
@@ -84,7 +89,8 @@ class Reactor:
         self._log: FilteringBoundLogger = structlog.get_logger()
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until SIGTERM or SIGINT, or until cancelled; started when every device is watched and within its limits.
+        """Serve until SIGTERM or SIGINT, or until cancelled; started when every device is watched and within its
+        limits.
 
         CannotStart: the root is missing or another reactor's, or the metrics address is taken.
         """
@@ -218,7 +224,9 @@ class Reactor:
                         first = False
                         nursery.start_soon(_all_served, tuple(self._running.values()), task_status)
                     with trio.move_on_after(_DISCOVER):
-                        await (changes.wait() if changes is not None else trio.sleep_forever())
+                        if changes is None:
+                            await trio.sleep_forever()
+                        await changes.wait()
                     await trio.sleep(_SETTLE)
         finally:
             self._running.clear()
@@ -292,6 +300,8 @@ def _bound(config: Config) -> socket.socket | None:
 
 
 def _raise_descriptor_limit() -> None:
-    """Each device holds some twenty descriptors; the soft limit is 1,024 for the sake of select(2), which nobody here calls."""
+    """Each device holds some twenty descriptors; the soft limit is 1,024 for the sake of select(2), which nobody here
+    calls.
+    """
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

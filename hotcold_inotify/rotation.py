@@ -1,7 +1,8 @@
 """The cron-like task of one device: at each turn of the hour, and each minute, what is past its retention goes.
 
-Taking a slot's content away is a swap of microseconds, done in the event loop; deleting is slow, and done in a thread, slice by slice.
-Every slice asks the clock anew, and whether it can be believed: while it cannot, nothing is deleted (I6).
+Taking a slot's content away is a swap of microseconds, done in the event loop; deleting is slow, and done in a thread,
+slice by slice. Every slice asks the clock anew, and whether it can be believed: while it cannot, nothing is deleted
+(I6).
 """
 
 import math

@@ -1,7 +1,8 @@
 """The inotify descriptor of one device, as typed events. A literal adapter: it decides nothing.
 
-Asked for: CLOSE_WRITE and MOVED_TO (a file is finished), DELETE (somebody took one away), and the folder's own end. MOVED_FROM is not
-asked for: it is what our own rename out of the folder raises, and would double the events. See inotify(7).
+Asked for: CLOSE_WRITE and MOVED_TO (a file is finished), DELETE (somebody took one away), and the folder's own end.
+MOVED_FROM is not asked for: it is what our own rename out of the folder raises, and would double the events. See
+inotify(7).
 """
 
 import contextlib
@@ -98,7 +99,7 @@ class Watch:
     """One inotify instance and the folders watched with it."""
 
     def __init__(self) -> None:
-        """OSError EMFILE: the user has no instance left (fs.inotify.max_user_instances) or the process no descriptor."""
+        """OSError EMFILE: the user has no instance left (fs.inotify.max_user_instances), or no descriptor."""
         self._inotify = inotify_simple.INotify(nonblocking=True)
 
     def add(self, folder_fd: int) -> int:

@@ -30,7 +30,8 @@ def ffmpeg() -> str:
 
 
 async def capture(device_path: str, settings: dict[str, str]) -> None:
-    """Run the launcher on one device until cancelled; cancelling lets ffmpeg finish its files. `Failed` when it ends by itself.
+    """Run the launcher on one device until cancelled; cancelling lets ffmpeg finish its files. `Failed` when it ends by
+    itself.
 
     `settings` are its environment variables; what it says on standard error is logged.
     """
@@ -52,9 +53,8 @@ async def capture(device_path: str, settings: dict[str, str]) -> None:
         for stream in (process.stdout, process.stderr):
             nursery.start_soon(_pass_on, stream, said, log)
     if process.returncode:
-        raise Failed(
-            f"{device_path}: the capture ended with code {process.returncode}: {said[-1] if said else 'it said nothing'}"
-        )
+        last = said[-1] if said else "it said nothing"
+        raise Failed(f"{device_path}: the capture ended with code {process.returncode}: {last}")
 
 
 async def _pass_on(stream: trio.abc.ReceiveStream | None, said: list[str], log: FilteringBoundLogger) -> None:

@@ -46,7 +46,9 @@ def common(command: F) -> F:
 
 
 def remember(context: click.Context, given: dict[str, Any]) -> None:
-    """Keep the options that were given, for `load` and `configure_logs`; the ones behind the command's name replace those before it."""
+    """Keep the options that were given, for `load` and `configure_logs`; the ones behind the command's name replace
+    those before it.
+    """
     kept = context.ensure_object(dict)
     kept.update({key: value for key, value in given.items() if value is not None})
 

@@ -1,7 +1,7 @@
 """One device's nursery: its watch, its hot folders and their playlist tasks. Only its own troubles delay it (I8).
 
-Watch first, then look: what is finished in between is seen twice, never missed. A look at the whole folder is the same code at start,
-after a full event queue, and when a folder turns out to be another one than the one held open.
+Watch first, then look: what is finished in between is seen twice, never missed. A look at the whole folder is the same
+code at start, after a full event queue, and when a folder turns out to be another one than the one held open.
 """
 
 import errno
@@ -25,7 +25,8 @@ from hotcold_inotify.watch import Deleted, Ended, Event, Finished, Overflowed, W
 
 SWEEP = 2.0
 """Seconds between two comparisons of what is known with what is there."""
-# Threads a device may keep busy: the look at its folders, and its playlists. A hung disk holds so many, and no other device's.
+# Threads a device may keep busy: the look at its folders, and its playlists. A hung disk holds so many, and no other
+# device's.
 _THREADS = 2
 
 # A name that is nobody's has come: look sooner, but not for each of many.
@@ -222,7 +223,8 @@ class Device:
             self._say(
                 f"watch {served.hot.kind.name}",
                 errno_name(error),
-                "cannot watch a hot folder, it is only looked at every few seconds; raise fs.inotify.max_user_watches (ENOSPC)",
+                "cannot watch a hot folder, it is only looked at every few seconds; "
+                "ENOSPC: raise fs.inotify.max_user_watches",
             )
         else:
             self._say(f"watch {served.hot.kind.name}", None, "")

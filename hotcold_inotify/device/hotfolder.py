@@ -1,7 +1,8 @@
 """One hot folder's reaction: a finished file comes in, and while there are more than the limit the oldest leaves (I3).
 
-The directory is the truth. The hot set is derived from it by `reconcile`, and corrected by `compare` every few seconds for what raises no
-event. A file that cannot be moved stays where it is, is set apart so that the others go on (I8), and is tried again at each comparison.
+The directory is the truth. The hot set is derived from it by `reconcile`, and corrected by `compare` every few seconds
+for what raises no event. A file that cannot be moved stays where it is, is set apart so that the others go on (I8), and
+is tried again at each comparison.
 """
 
 import itertools
@@ -34,7 +35,8 @@ from hotcold_inotify.names import FileName
 
 # Moves between two looks at the other tasks: about a millisecond.
 _TURN = 32
-# A refused move is tried again for so many files at each comparison; after a disk comes back the rest follows by itself.
+# A refused move is tried again for so many files at each comparison; after a disk comes back the rest follows by
+# itself.
 _RETRIES = 256
 
 T = TypeVar("T")
@@ -55,7 +57,9 @@ class HotFolder:
         durable: bool,
         log: FilteringBoundLogger,
     ) -> None:
-        """`recorder` hears of every segment that was archived, `progress` now and then; `limiter` bounds the device's threads."""
+        """`recorder` hears of every segment that was archived, `progress` now and then; `limiter` bounds the device's
+        threads.
+        """
         self.folder = folder
         self.kind: Kind = folder.kind
         self._clock = clock
@@ -97,7 +101,9 @@ class HotFolder:
         self._show()
 
     async def reconcile(self, reason: str) -> None:
-        """Derive the hot set from the folder: the newest stay, all others leave; in memory bounded by the limit, whatever lies there."""
+        """Derive the hot set from the folder: the newest stay, all others leave; in memory bounded by the limit,
+        whatever lies there.
+        """
         self._instruments.rescan(reason)
         self._stuck.clear()
         read_at = trio.current_time()
@@ -121,7 +127,9 @@ class HotFolder:
         return True, list_hot(self.folder, self._enough())
 
     async def compare(self, listing: Listing) -> None:
-        """Correct the hot set by what a look found: what raised no event comes in, what went without one goes, the stuck try again."""
+        """Correct the hot set by what a look found: what raised no event comes in, what went without one goes, the
+        stuck try again.
+        """
         self._instruments.unmanaged_files.set(listing.unmanaged)
         unknown = frozenset(text for text in listing.names if text not in self._hot and text not in self._stuck)
         # A file that is being written, or whose event is on its way, is unknown for a moment. Twice unknown is missed.

@@ -1,9 +1,11 @@
-"""The playlist task of one hot folder: each archived segment is appended to its hour's playlist, in the order of archiving.
+"""The playlist task of one hot folder: each archived segment is appended to its hour's playlist, in the order of
+archiving.
 
-It hears of segments over a bounded queue, so that a slow playlist never holds up the hot folder. What does not fit in, or cannot be
-appended, makes its hour be recovered from the folder: whole, once the queue is empty.
+It hears of segments over a bounded queue, so that a slow playlist never holds up the hot folder. What does not fit in,
+or cannot be appended, makes its hour be recovered from the folder: whole, once the queue is empty.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from functools import partial
@@ -167,7 +169,9 @@ class Recorder:
         self._count(hour, entries, discontinuities)
 
     async def _recover_one(self) -> None:
-        """Recover the hour that waits longest, not more often than every few seconds: after a clock that was set back each segment is late."""
+        """Recover the hour that waits longest, not more often than every few seconds: after a clock that was set back
+        each segment is late.
+        """
         if trio.current_time() < self._not_before:
             return  # `look` comes again
         generation = next(iter(self._behind))
@@ -182,7 +186,7 @@ class Recorder:
         self._not_before = trio.current_time() + _PATIENCE
 
     async def _end_hours(self) -> None:
-        """End the playlists whose hour is past and to which no hot file belongs any more; then they need no attention."""
+        """End the playlists whose hour is past and to which no hot file belongs; they need no attention any more."""
         for generation, hour in list(self._hours.items()):
             if generation in self._behind or not self._over(generation):
                 continue
@@ -199,7 +203,9 @@ class Recorder:
                     del self._called[name]
 
     def _finish(self) -> None:
-        """Append what is queued, without waiting for anything; whatever does not go smoothly is found at the next start."""
+        """Append what is queued, without waiting for anything; whatever does not go smoothly is found at the next
+        start.
+        """
         if self._abandoned:
             return
         try:
@@ -290,11 +296,10 @@ class Recorder:
             hour.close()
 
     def _offer(self, item: _Heard | _Look) -> None:
-        # Both come again within seconds: a full queue may miss one. Hearing less of the live playlist costs a duration's precision.
-        try:
+        # Both come again within seconds: a full queue may miss one. Hearing less of the live playlist costs a
+        # duration's precision.
+        with contextlib.suppress(trio.WouldBlock):
             self._send.send_nowait(item)
-        except trio.WouldBlock:
-            pass
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:

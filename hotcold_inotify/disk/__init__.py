@@ -1,7 +1,9 @@
-"""The only caller of file operations that change anything: lay out, list, archive, retire, empty, trim, and the playlists' bytes.
+"""The only caller of file operations that change anything: lay out, list, archive, retire, empty, trim, and the
+playlists' bytes.
 
-The rules that it keeps: nothing is ever overwritten (I2), a file is moved by one rename or by copy, rename, unlink in that order (I1), and
-nothing but `expiry` unlinks a finished file (I6). Errors come as OSError with the errno of the call that failed.
+The rules that it keeps: nothing is ever overwritten (I2), a file is moved by one rename or by copy, rename, unlink in
+that order (I1), and nothing but `expiry` unlinks a finished file (I6). Errors come as OSError with the errno of the
+call that failed.
 """
 
 from hotcold_inotify.disk.archiving import Archived, NotRegular, archive, remove_unfinished

@@ -1,8 +1,9 @@
 """Archive: move one file from its hot folder into the slot of its own mtime's hour.
 
-Within a file system by one rename. Across file systems by copy to a temporary name beside the target, rename to the final name, unlink
-of the source, in that order: a crash leaves the file whole in one of the two places, or in both, which the next try recognises.
-Nothing is overwritten: a newcomer whose name is taken becomes the next free revision of its number.
+Within a file system by one rename. Across file systems by copy to a temporary name beside the target, rename to the
+final name, unlink of the source, in that order: a crash leaves the file whole in one of the two places, or in both,
+which the next try recognises. Nothing is overwritten: a newcomer whose name is taken becomes the next free revision of
+its number.
 """
 
 import contextlib
@@ -50,8 +51,8 @@ class NotRegular:
 def archive(folder: Folder, name: FileName, now: float, *, durable: bool = False) -> Archived | NotRegular | None:
     """Move `name` out of the hot folder. None: it is not there any more.
 
-    OSError: it could not be moved and is still hot. EXDEV is not among them: then the file is copied, now and from here on, so call this
-    in a thread once `folder.copies` is set. `durable`: a copy is fsynced before its source goes.
+    OSError: it could not be moved and is still hot. EXDEV is not among them: then the file is copied, now and from here
+    on, so call this in a thread once `folder.copies` is set. `durable`: a copy is fsynced before its source goes.
     """
     for patience in (True, False):
         try:
@@ -145,7 +146,9 @@ def _copy_bytes(source: int, found: os.stat_result, place_fd: int, unfinished: s
 
 
 def remove_unfinished(place_fd: int, pattern: Pattern) -> None:
-    """Remove what a crash left of a copy or of a playlist's replacement in an open slot; one that is at work this moment starts over."""
+    """Remove what a crash left of a copy or of a playlist's replacement in an open slot; one that is at work this
+    moment starts over.
+    """
     with os.scandir(place_fd) as entries:
         left = [entry.name for entry in entries if entry.name.endswith(".tmp")]
     for name in left:

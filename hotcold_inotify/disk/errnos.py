@@ -1,4 +1,6 @@
-"""The errors of a file operation that are survived: the file stays where it is and is tried again. Any other is a bug, and crashes."""
+"""The errors of a file operation that are survived: the file stays where it is and is tried again. Any other is a bug,
+and crashes.
+"""
 
 import errno
 

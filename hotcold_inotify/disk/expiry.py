@@ -1,7 +1,8 @@
 """The only place that deletes finished files (I6): by each file's own mtime, never a hot one.
 
-Both functions work through folders of any size in slices, so that the caller can look at the clock again, and be cancelled, between them.
-`due` answers for one mtime (Unix seconds) whether its file has expired, at the moment of asking.
+Both functions work through folders of any size in slices, so that the caller can look at the clock again, and be
+cancelled, between them. `due` answers for one mtime (Unix seconds) whether its file has expired, at the moment of
+asking.
 """
 
 import contextlib
@@ -63,7 +64,7 @@ def rooms(folder: Folder) -> list[str]:
 
 
 def empty_rooms(folder: Folder, due: Due) -> Iterator[Expired]:
-    """Go through `.retired/`: delete what is due, put back what is not and has its slot free, leave the rest waiting."""
+    """Go through `.retired/`: delete what is due, put back what is not and has its slot free, leave the rest."""
     try:
         retired = os.open(RETIRED, _OPEN, dir_fd=folder.cold_fd)
     except FileNotFoundError:
@@ -90,7 +91,9 @@ def _empty_room(folder: Folder, retired: int, room: str, due: Due) -> Iterator[E
 
 
 def _judge(folder: Folder, room_fd: int, names: list[str], due: Due) -> Expired:
-    """One slice of a room: managed files are deleted or put back; what else lay in the slot goes with its hour when it is due."""
+    """One slice of a room: managed files are deleted or put back; what else lay in the slot goes with its hour when it
+    is due.
+    """
     expired: list[str] = []
     put_back: set[int] = set()
     for text in names:

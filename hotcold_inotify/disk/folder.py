@@ -1,10 +1,11 @@
 """One (device, kind): its hot folder and the folder of its slots, held open.
 
-Everything is done relative to the open descriptors, so that a path that changes under us cannot send a file somewhere else; `moved_away`
-says when path and descriptor have parted.
+Everything is done relative to the open descriptors, so that a path that changes under us cannot send a file somewhere
+else; `moved_away` says when path and descriptor have parted.
 """
 
 import os
+from typing import Self
 
 import attrs
 
@@ -54,7 +55,7 @@ class Folder:
         os.close(self.hot_fd)
         os.close(self.cold_fd)
 
-    def __enter__(self) -> "Folder":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:

@@ -1,8 +1,9 @@
-"""One hour's playlist, `archive.m3u8` in its slot: a reader always gets a complete version, each a prefix of the next (I9).
+"""One hour's playlist, `archive.m3u8` in its slot: a reader always gets a complete version, each a prefix of the next
+(I9).
 
-An entry is appended by one write(2) that no page boundary cuts. Only a repair replaces the playlist: whole, by temp + rename. An append
-opens the file anew and compares its size with the one that is known here: whoever replaced or removed it in between is noticed, and
-nothing is written in the wrong place.
+An entry is appended by one write(2) that no page boundary cuts. Only a repair replaces the playlist: whole, by temp +
+rename. An append opens the file anew and compares its size with the one that is known here: whoever replaced or removed
+it in between is noticed, and nothing is written in the wrong place.
 """
 
 import contextlib
@@ -26,7 +27,9 @@ class HourPlaylist:
     """The playlist of `generation` in an open slot. `recover` first; then `append` and `end`, and `close`."""
 
     def __init__(self, slot_fd: int, generation: Generation, pattern: Pattern, *, durable: bool) -> None:
-        """Takes `slot_fd` over. `durable`: a segment and its folder are fsynced before it is listed, and the playlist after."""
+        """Takes `slot_fd` over. `durable`: a segment and its folder are fsynced before it is listed, and the playlist
+        after.
+        """
         self.generation = generation
         self.ended = False
         self.entries = 0
@@ -49,8 +52,8 @@ class HourPlaylist:
     def recover(self, knowledge: Knowledge, *, over: bool) -> str | None:
         """Compare the playlist with its folder and replace it where they differ; `over`: nothing more will come.
 
-        Returns why it was replaced, in a word for a metric (`new`, `torn`, `differs`), or None. May take long: call it in a thread.
-        Durations that `knowledge` has heard of are believed after those of the old playlist.
+        Returns why it was replaced, in a word for a metric (`new`, `torn`, `differs`), or None. May take long: call it
+        in a thread. Durations that `knowledge` has heard of are believed after those of the old playlist.
         """
         segments = list(list_slot(self._fd, self._pattern))
         old, torn = self._read()
@@ -73,7 +76,9 @@ class HourPlaylist:
         return "torn" if torn else "new" if old is None else "differs"
 
     def _continue(self, old: playlist.Playlist, segments: list[Segment], knowledge: Knowledge) -> bool:
-        """Go on from the playlist as it is, appending what came after its end; False: only a replacement makes it right."""
+        """Go on from the playlist as it is, appending what came after its end; False: only a replacement makes it
+        right.
+        """
         differences = dict(timeline.differs(segments, old))
         missing = set(differences.pop(Difference.NOT_LISTED, ()))
         if differences or (missing and old.ended):
@@ -86,7 +91,8 @@ class HourPlaylist:
         return all(isinstance(self.append(segment, knowledge), Placed) for segment in late)
 
     def append(self, segment: Segment, knowledge: Knowledge) -> Placed | Refused:
-        """List one more segment behind the last. Refused: it has no bytes, or the playlist must be recovered to take it.
+        """List one more segment behind the last. Refused: it has no bytes, or the playlist must be recovered to take
+        it.
 
         `Changed`: the same. OSError (ENOSPC, EIO): nothing was added, a reader sees the version before.
         """
@@ -184,7 +190,9 @@ class HourPlaylist:
 
 
 def _first_heard(old: playlist.Playlist | None, knowledge: Knowledge) -> Knowledge:
-    """The old playlist's word first: a name that was used twice is heard of twice, and it knows which one is in this slot."""
+    """The old playlist's word first: a name that was used twice is heard of twice, and it knows which one is in this
+    slot.
+    """
     if old is None:
         return knowledge
     said = timeline.heard_from(old)

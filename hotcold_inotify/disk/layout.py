@@ -1,5 +1,6 @@
 """The folders of a device: one a kind, each with its hour folders 0..23; and which folders are devices."""
 
+import contextlib
 import os
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -55,8 +56,8 @@ def make_folder(hot_path: str, cold_path: str) -> None:
 def find_devices(config: Config) -> tuple[dict[str, Home], tuple[str, ...]]:
     """The devices that are there now, by name, and what is wrong with the list, in plain words.
 
-    `devices` are names or globs under the root, or absolute paths; the lines of the `active_captures` file come on top. Only folders
-    count; a path that is not there (yet) is none. OSError: the root cannot be listed.
+    `devices` are names or globs under the root, or absolute paths; the lines of the `active_captures` file come on top.
+    Only folders count; a path that is not there (yet) is none. OSError: the root cannot be listed.
     """
     paths = [name for name in config.devices if os.path.isabs(name)]
     patterns = [name for name in config.devices if not os.path.isabs(name)]
@@ -94,7 +95,5 @@ def active_captures(config: Config) -> list[str]:
 
 
 def _ensure(path: str) -> None:
-    try:
+    with contextlib.suppress(FileExistsError):  # a file or a link? Opening it says so
         os.mkdir(path)
-    except FileExistsError:
-        pass  # also when it is a file or a link: opening it says so, with the errno that names it

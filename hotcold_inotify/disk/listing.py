@@ -50,7 +50,9 @@ def list_hot(folder: Folder, at_most: int) -> Listing:
 
 
 def expected(folder: Folder, text: str) -> bool:
-    """Whether a name that is no managed file belongs in a hot folder all the same: slots, unfinished files, the live playlist."""
+    """Whether a name that is no managed file belongs in a hot folder all the same: slots, unfinished files, the live
+    playlist.
+    """
     return text in _OURS or text.endswith(".tmp") or (folder.kind.playlist and text == LIVE_PLAYLIST)
 
 
@@ -63,7 +65,9 @@ def generation_of(folder: Folder, text: str) -> Generation | None:
 
 
 class Scan:
-    """One pass over a hot folder of any size in bounded memory: keeps the newest `limit` files, gives out the others as it goes."""
+    """One pass over a hot folder of any size in bounded memory: keeps the newest `limit` files, gives out the others as
+    it goes.
+    """
 
     def __init__(self, folder: Folder) -> None:
         """Takes a place in the folder; `close` it."""
@@ -79,7 +83,9 @@ class Scan:
         os.close(self._fd)
 
     def step(self) -> tuple[list[FileName], bool]:
-        """Look at the next few thousand entries: (files that are older than the newest `limit`, oldest first; whether there is more)."""
+        """Look at the next few thousand entries: (files that are older than the newest `limit`, oldest first; whether
+        there is more).
+        """
         displaced: list[_Aged] = []
         entries = list(itertools.islice(self._entries, _STEP))
         for entry in entries:

@@ -21,8 +21,8 @@ def _renameat2(source_fd: int, source: str, target_fd: int, target: str, flags: 
 def rename_new(source_fd: int, source: str, target_fd: int, target: str) -> None:
     """Move `source` (in the folder open as `source_fd`) to `target`, which must not exist: else FileExistsError.
 
-    Where the file system knows no flags (EINVAL: FUSE, some network file systems), a hard link and an unlink do the same for files. A crash
-    between them leaves both names on one inode; `archiving` recognises that.
+    Where the file system knows no flags (EINVAL: FUSE, some network file systems), a hard link and an unlink do the
+    same for files. A crash between them leaves both names on one inode; `archiving` recognises that.
     """
     try:
         _renameat2(source_fd, source, target_fd, target, _NOREPLACE)

@@ -1,8 +1,9 @@
 """The 24 hour folders of one (device, kind). A slot holds one generation (I5).
 
-Before the first file of another generation enters, the slot's whole content leaves: the slot changes places with an empty folder in
-`.retired/`, in one step. What lies in `.retired/` waits there for `expiry`, which judges each file by its own mtime; so taking a slot's
-content away never deletes anything by itself, and may be done even while the wall clock is not believed.
+Before the first file of another generation enters, the slot's whole content leaves: the slot changes places with an
+empty folder in `.retired/`, in one step. What lies in `.retired/` waits there for `expiry`, which judges each file by
+its own mtime; so taking a slot's content away never deletes anything by itself, and may be done even while the wall
+clock is not believed.
 
 Which generation a slot holds is read from the mtime of one of its files: it holds only one.
 """
@@ -58,9 +59,9 @@ class Slots:
     def place(self, generation: Generation, now: float) -> Place:
         """The folder for a file of `generation`, emptied of any older one.
 
-        To the waiting room goes what has no slot: a file older than what its slot holds by now, and a file from the future whose slot is in
-        use, for a wrong mtime must not empty a good hour. OSError as from open(2), mkdir(2), renameat2(2); EAGAIN when another process
-        works on these slots.
+        To the waiting room goes what has no slot: a file older than what its slot holds by now, and a file from the
+        future whose slot is in use, for a wrong mtime must not empty a good hour. OSError as from open(2), mkdir(2),
+        renameat2(2); EAGAIN when another process works on these slots.
         """
         if self._place is not None and self._place.generation == generation:
             return self._place
@@ -88,7 +89,9 @@ class Slots:
         return self._place
 
     def put_back(self, generation: Generation) -> int | None:
-        """The open slot (the caller closes it) if it is empty or holds `generation` already; None if another one lives there."""
+        """The open slot (the caller closes it) if it is empty or holds `generation` already; None if another one lives
+        there.
+        """
         fd = self.open(generation.slot)
         if self.held(fd) in (None, generation):
             return fd
@@ -109,7 +112,9 @@ class Slots:
         return True
 
     def open(self, slot: int) -> int:
-        """The slot's folder, made if it is missing; the caller closes it. OSError ELOOP or ENOTDIR: something else has its name."""
+        """The slot's folder, made if it is missing; the caller closes it. OSError ELOOP or ENOTDIR: something else has
+        its name.
+        """
         try:
             return os.open(str(slot), _OPEN_FOLDER, dir_fd=self._fd)
         except FileNotFoundError:
@@ -163,8 +168,8 @@ class Slots:
             if error.errno != errno.EINVAL:
                 os.rmdir(room, dir_fd=self._fd)
                 raise
-            # No exchange on this file system: a rename replaces the empty folder, and the slot is made anew. A crash between the two
-            # leaves no slot, and `open` makes it.
+            # No exchange on this file system: a rename replaces the empty folder, and the slot is made anew. A crash
+            # between the two leaves no slot, and `open` makes it.
             os.rename(str(slot), room, src_dir_fd=self._fd, dst_dir_fd=self._fd)
             os.mkdir(str(slot), dir_fd=self._fd)
 
@@ -193,17 +198,13 @@ class Slots:
         """The open folder in `.retired/` for single files of `generation`."""
         self._make_retired()
         room = f"{RETIRED}/{generation}"
-        try:
+        with contextlib.suppress(FileExistsError):
             os.mkdir(room, dir_fd=self._fd)
-        except FileExistsError:
-            pass
         return os.open(room, _OPEN_FOLDER, dir_fd=self._fd)
 
     def _make_retired(self) -> None:
-        try:
+        with contextlib.suppress(FileExistsError):
             os.mkdir(RETIRED, dir_fd=self._fd)
-        except FileExistsError:
-            pass
 
 
 def first_mtime(folder_fd: int, pattern: Pattern) -> float | None:
@@ -219,10 +220,8 @@ def first_mtime(folder_fd: int, pattern: Pattern) -> float | None:
 
 
 def _unlink_if_there(folder_fd: int, name: str) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=folder_fd)
-    except FileNotFoundError:
-        pass
 
 
 def _patiently(lock: Callable[[], None]) -> None:
