@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PACKAGES := faketime ffmpeg git inotify-tools shellcheck strace
 
 # Every branch of these is run by tests/core alone. A test holds this list to the floors in ARCHITECTURE.md.
-VALUES := brake config hotset hours livewindow names playlist timeline
+VALUES := brake config forms hotset hours livewindow names playlist timeline
 
 # The machine's own Python settings have no say in what is run and tested here.
 unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS

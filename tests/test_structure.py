@@ -19,11 +19,11 @@ PACKAGE: Final = "hotcold_inotify"
 # Floor by floor, from the ground up: a room imports from floors below its own, and within a package from its own room.
 # ARCHITECTURE.md has the same table.
 FLOORS: Final[Mapping[str, frozenset[str]]] = {
-    "values": frozenset({"names", "hours", "brake", "hotset", "livewindow", "timeline", "playlist", "config"}),
+    "values": frozenset({"names", "hours", "brake", "hotset", "livewindow", "timeline", "playlist", "forms", "config"}),
     "adapters": frozenset({"watch", "disk", "metrics", "endpoint", "logs", "clock", "probe"}),
     "tasks": frozenset({"device", "rotation", "audit"}),
     "root": frozenset({"reactor"}),
-    "faces": frozenset({"cli", "web"}),
+    "faces": frozenset({"cli", "__main__"}),
 }
 FLOOR_OF: Final = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 HEIGHT: Final = {floor: height for height, floor in enumerate(FLOORS)}
@@ -32,7 +32,9 @@ HEIGHT: Final = {floor: height for height, floor in enumerate(FLOORS)}
 BESIDE: Final[Mapping[str, frozenset[str]]] = {
     "timeline": frozenset({"playlist", "names"}),
     "livewindow": frozenset({"playlist"}),
-    "config": frozenset({"names", "hours"}),
+    "hotset": frozenset({"names"}),
+    "__main__": frozenset({"cli"}),
+    "config": frozenset({"names", "hours", "forms"}),
 }
 # The folder is the interface: what HTTP shows is read from the file system.
 NEVER: Final[Mapping[str, frozenset[str]]] = {"web": frozenset({"reactor"})}

@@ -11,7 +11,6 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-import hotcold_inotify
 from hotcold_inotify.cli.settings import Failed
 
 
@@ -21,7 +20,7 @@ def script() -> Path:
     with importlib.resources.as_file(inside) as path:
         if path.is_file():
             return path
-    return Path(hotcold_inotify.__file__).parent.parent / "ffmpeg" / "capture.sh"
+    return Path(__file__).parents[2] / "ffmpeg" / "capture.sh"
 
 
 def ffmpeg() -> str:

@@ -6,7 +6,7 @@ import tomli_w
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hotcold_inotify import config as room
+from hotcold_inotify import forms
 from hotcold_inotify.config import Config, ConfigError, Kind, Listen, Metrics, Web, dump, format_duration, parse
 from hotcold_inotify.config import parse_duration as seconds_of
 from hotcold_inotify.names import Pattern
@@ -224,7 +224,7 @@ def test_a_text_that_is_not_toml_is_told_with_its_line(text: str, line: str) -> 
 
 def test_a_bug_is_not_told_as_an_error_of_the_file() -> None:
     with pytest.raises(ZeroDivisionError):
-        room._faults(ZeroDivisionError())
+        forms.faults(ZeroDivisionError())
 
 
 @pytest.mark.parametrize(
@@ -320,10 +320,10 @@ def test_what_is_dumped_is_read_as_the_same(config: Config) -> None:
 
 
 def test_every_setting_is_a_key_of_the_file() -> None:
-    tables = {"": dump(Config()), "metrics": dump(Metrics()), "web": dump(Web())}
+    tables = {"": forms.written(Config()), "metrics": forms.written(Metrics()), "web": forms.written(Web())}
     for name, cls in {"": Config, "metrics": Metrics, "web": Web}.items():
         assert list(tables[name]) == list(attrs.fields_dict(cls)), name
-    assert ["name", *dump(Config().kinds[0])] == list(attrs.fields_dict(Kind))
+    assert ["name", *forms.written(Config().kinds[0])] == list(attrs.fields_dict(Kind))
 
 
 VALUES = st.recursive(
