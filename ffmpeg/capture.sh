@@ -42,7 +42,7 @@ main() {
     fi
     [[ $# == 1 && $1 ]] || fail 2 'usage: capture.sh DEVICE_DIR (settings: the HOTCOLD_* table in README.md)'
     trap stop TERM INT HUP
-    read_settings
+    read_settings "$1"
     find_ffmpeg
     read_source
     make_device "$1"
@@ -73,6 +73,7 @@ start() {
             "${INPUT[@]}" "${OUTPUTS[@]}" 2>&1
     }
     exec {log}<&"${FFMPEG[0]}" {keys}>&"${FFMPEG[1]}"
+    # shellcheck disable=SC2154 # coproc sets it
     child=$FFMPEG_PID
     name_holder "$$ $child"
     say "$HOTCOLD_SOURCE to $DEVICE: segments from ${NEXT[segments]}, captures from ${NEXT[captures]}," \
@@ -89,8 +90,9 @@ relay() {
     local line since=-9
     while IFS= read -r line <&"$log"; do
         printf '%s\n' "$line" >&2
-        [[ $line == *'['@(error|fatal)']'* ]] && ((SECONDS - since > 2)) || continue
-        complaint=$line since=$SECONDS
+        if [[ $line == *'['@(error|fatal)']'* ]] && ((SECONDS - since > 2)); then
+            complaint=$line since=$SECONDS
+        fi
     done
 }
 

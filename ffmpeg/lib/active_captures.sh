@@ -6,7 +6,7 @@ entered=''
 
 enter_active_captures() {
     [[ $HOTCOLD_ACTIVE_CAPTURES ]] || return 0
-    [[ $DEVICE != *[,$'\n']* ]] || fail 2 "$DEVICE has a comma: a line of HOTCOLD_ACTIVE_CAPTURES cannot hold it"
+    [[ $DEVICE != *[,#$'\n']* ]] || fail 2 "$DEVICE: a line of HOTCOLD_ACTIVE_CAPTURES cannot hold a comma or a '#'"
     entered=yes
     rewrite_active_captures "$DEVICE,$$,$HOTCOLD_QUALITY" && return
     entered=''

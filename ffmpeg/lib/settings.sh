@@ -11,6 +11,7 @@ setting() {
     [[ ${!1} =~ ^($3)$ ]] || fail 2 "$1=${!1} is not $4"
 }
 
+# read_settings DEVICE_DIR
 read_settings() {
     [[ ${HOTCOLD_SOURCE-} ]] || fail 2 'HOTCOLD_SOURCE is not set: name one of v4l2, x11grab, rtsp, file, test'
     setting HOTCOLD_SOURCE '' 'v4l2|x11grab|rtsp|file|test' 'a source: name one of v4l2, x11grab, rtsp, file, test'
@@ -30,6 +31,7 @@ read_settings() {
     setting HOTCOLD_LOOP yes 'yes|no' 'yes or no'
     setting HOTCOLD_RTSP_TRANSPORT tcp 'tcp|udp' 'tcp or udp'
     setting HOTCOLD_RTSP_TIMEOUT 10 '[1-9][0-9]{0,3}' 'whole seconds from 1 to 9999'
+    setting HOTCOLD_TEST_LABEL "$(basename -- "$1")" '.*' ''
     setting HOTCOLD_TEST_EVENTS '' '( *(black|frozen|silent):[0-9]{1,6}-[0-9]{1,6})* *' \
         'a list such as "black:10-15 frozen:20-25 silent:30-35" (seconds since the start)'
 

@@ -13,7 +13,7 @@ readonly STROKES=('02356789 0 0 4 1' '01234789 3 0 1 4' '013456789 3 3 1 4' '023
 readonly DIGITS=('floor(mod(t,86400)/36000) 1' 'mod(floor(mod(t,86400)/3600),10) 6'
     'mod(floor(t/600),6) 14' 'mod(floor(t/60),10) 19' 'mod(floor(t/10),6) 27' 'mod(t,10) 32')
 readonly COLONS=(11 24)
-readonly CLOCK_WIDTH=37 CLOCK_HEIGHT=9
+readonly CLOCK_WIDTH=37 PANEL_HEIGHT=9
 
 # test_picture: prints a lavfi graph, picture and (unless HOTCOLD_AUDIO is something else) tone, paced in real time.
 test_picture() {
@@ -25,6 +25,7 @@ test_picture() {
     printf '%s,%s' "$boxes" "$(local_time)"
     boxes=''
     draw_clock
+    draw_number
     printf '%s,%s' "$boxes" "settb=AVTB,setpts=N/($HOTCOLD_FPS)/TB"
     picture_events
     printf ',format=yuv420p[out0]'
@@ -46,26 +47,45 @@ draw_strip() {
 }
 
 draw_clock() {
-    local unit=$((height / 45)) left top x y digit place stroke shown number mask
+    local unit=$((height / 45)) left top place y
     ((unit * CLOCK_WIDTH <= width)) || unit=$((width / CLOCK_WIDTH))
-    left=$(((width - CLOCK_WIDTH * unit) / 2)) top=$((height * 17 / 18 - (CLOCK_HEIGHT + 1) * unit))
-    box "$left" "$top" "$((CLOCK_WIDTH * unit))" "$((CLOCK_HEIGHT * unit))" black
+    left=$(((width - CLOCK_WIDTH * unit) / 2)) top=$((height * 17 / 18 - (PANEL_HEIGHT + 1) * unit))
+    box "$left" "$top" "$((CLOCK_WIDTH * unit))" "$((PANEL_HEIGHT * unit))" black
     for place in "${COLONS[@]}"; do
         for y in 3 5; do
             box "$((left + place * unit))" "$((top + y * unit))" "$unit" "$unit" white
         done
     done
-    for digit in "${DIGITS[@]}"; do
-        place=${digit##* } digit=${digit% *}
-        for stroke in "${STROKES[@]}"; do
-            read -r shown x y width_units height_units <<<"$stroke"
-            mask=0
-            for ((number = 0; number < 10; number++)); do
-                [[ $shown != *"$number"* ]] || mask=$((mask | 1 << number))
-            done
-            box "$((left + (place + x) * unit))" "$((top + (1 + y) * unit))" \
-                "$((width_units * unit))" "$((height_units * unit))" white "mod(floor($mask/pow(2,$digit)),2)"
+    for place in "${DIGITS[@]}"; do
+        draw_digit "$((left + ${place##* } * unit))" "$((top + unit))" "${place% *}"
+    done
+}
+
+# draw_number: the number at the end of HOTCOLD_TEST_LABEL, at the upper right, so that devices can be told apart.
+draw_number() {
+    local unit=$((height / 45)) left place number
+    ((unit * CLOCK_WIDTH <= width)) || unit=$((width / CLOCK_WIDTH))
+    number=${HOTCOLD_TEST_LABEL##*[!0-9]}
+    number=${number:$((${#number} > 4 ? -4 : 0))} # not more than fits
+    [[ $number ]] || return
+    left=$((width - (5 * ${#number} + 1) * unit))
+    box "$left" 0 "$((width - left))" "$((PANEL_HEIGHT * unit))" black
+    for ((place = 0; place < ${#number}; place++)); do
+        draw_digit "$((left + (5 * place + 1) * unit))" "$unit" "${number:place:1}"
+    done
+}
+
+# draw_digit LEFT TOP DIGIT: DIGIT is an expression of the time t. Its caller says how many pixels one unit is.
+draw_digit() {
+    local stroke shown x y across down digit mask
+    for stroke in "${STROKES[@]}"; do
+        read -r shown x y across down <<<"$stroke"
+        mask=0
+        for ((digit = 0; digit < 10; digit++)); do
+            [[ $shown != *"$digit"* ]] || mask=$((mask | 1 << digit))
         done
+        box "$(($1 + x * unit))" "$(($2 + y * unit))" "$((across * unit))" "$((down * unit))" white \
+            "mod(floor($mask/pow(2,$3)),2)"
     done
 }
 

@@ -28,7 +28,7 @@ SECONDS = 60.0
 
 @attrs.define
 class Witness:
-    """What ffmpeg finished, seen by a watch of its own: (folder, name) -> hash; and the most files that were hot at once."""
+    """What ffmpeg finished, seen by its own watch: (folder, name) -> hash; and the most files that were hot at once."""
 
     root: Path
     hashes: dict[tuple[str, str], str] = attrs.Factory(dict)
@@ -154,8 +154,9 @@ def test_real_video_on_two_devices_turns_over_and_nothing_is_lost(tmp_path: Path
         assert digest(places[0]) == expected, f"I2: {folder}/{name} has other bytes"
     for folder, most in seen.most.items():
         # The witness may look between the close and the move of one file, and on a busy machine of a few more.
-        print(f"{folder}: at most {most} files were hot, the limit is {LIMITS[folder.split('/')[1]]}")  # noqa: T201  a figure to report
-        assert most <= LIMITS[folder.split("/")[1]] + 5
+        limit = LIMITS[folder.split("/")[1]]
+        print(f"{folder}: at most {most} files were hot, the limit is {limit}")  # noqa: T201  a figure to report
+        assert most <= limit + 5
     discontinuities = {device: sum(plays(path) for path in hour_playlists(root, device)) for device in DEVICES}
     assert discontinuities == {"capture1": 0, "capture2": 1}
 
