@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 
 import attrs
@@ -107,7 +108,7 @@ def _print(config: Config, found: list[FolderStatus], pid: int | None) -> None:
             str(one.unmanaged),
         )
         table.add_row(one.device, one.kind, *cells)
-    console = Console()
-    console.print(table, width=max(console.width, _WIDTH) if not console.is_terminal else None)
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    console.print(table)
     if not found:
         click.echo("no device is there; make one: hotcold init capture1", err=True)
