@@ -17,6 +17,7 @@ CLONE: Final = Path(__file__).resolve().parent.parent
 
 # Program -> the Debian package that has it, which is in PACKAGES of the Makefile.
 PROGRAMS: Final[Mapping[str, str]] = {
+    "Xvfb": "xvfb",
     "faketime": "faketime",
     "ffmpeg": "ffmpeg",
     "ffprobe": "ffmpeg",

@@ -1,5 +1,6 @@
 """Every knob of the configuration acts: one test a knob, and a test that none is forgotten."""
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -198,7 +199,10 @@ def test_metrics_listen_nowhere(root: Path, tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-m", "hotcold_inotify", "--config", str(config), "run"]) as process:
         try:
             eventually("the device", (root / "capture1" / "metadata" / "23").is_dir)
-            inodes = {os.readlink(fd) for fd in Path(f"/proc/{process.pid}/fd").iterdir()}
+            inodes = set()
+            for fd in Path(f"/proc/{process.pid}/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+                    inodes.add(os.readlink(fd))
             listening = [
                 line.split() for line in Path(f"/proc/{process.pid}/net/tcp").read_text("ascii").splitlines()[1:]
             ]
