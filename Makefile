@@ -27,7 +27,7 @@ MAKEFLAGS += --no-builtin-rules
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/installed ## the whole of it on generated video, in the foreground: open the address that it prints
+run: $(VENV)/installed ## the whole job on generated video, in the foreground, with a live table
 	@exec $(BIN)/hotcold demo
 
 test: packages lint ## everything that CI checks

@@ -29,6 +29,7 @@ def grow(folder: str, stop: multiprocessing.synchronize.Event) -> None:
     """Write one hour after the other, entry by entry, as fast as it goes; a new hour is a new playlist."""
     generation = Generation.parse("2026-06-15T12")
     start = 1_781_524_800.0
+    hours = 0
     while not stop.is_set():
         fresh = Path(folder, "next")
         fresh.mkdir()
@@ -44,9 +45,9 @@ def grow(folder: str, stop: multiprocessing.synchronize.Event) -> None:
             assert name is not None
             assert isinstance(hour.append(Segment(name, start + number, 1), HEARD), Placed)
         hour.close()
-        for path in fresh.iterdir():
-            path.unlink()
-        fresh.rmdir()
+        # Kept: a reader tells one hour from the next by its inode, which must not be used again.
+        hours += 1
+        fresh.rename(Path(folder, f"hour{hours}"))
 
 
 def read(folder: str, reads: int, found: "multiprocessing.Queue[tuple[int, int, int, str]]") -> None:
