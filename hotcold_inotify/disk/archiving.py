@@ -8,12 +8,12 @@ its number.
 
 import contextlib
 import errno
-import filecmp
 import os
 import stat
 
 import attrs
 
+from hotcold_inotify.disk.errnos import survived
 from hotcold_inotify.disk.folder import Folder
 from hotcold_inotify.disk.renaming import rename_new
 from hotcold_inotify.disk.slots import PLAYLIST, Place
@@ -21,6 +21,9 @@ from hotcold_inotify.hours import Generation
 from hotcold_inotify.names import FileName, Pattern
 
 _CHUNK = 1 << 20
+_UNFINISHED = ".tmp"
+# Not blocking: a FIFO that took a file's name would hold the thread for ever.
+_OPEN_SOURCE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @attrs.frozen(slots=True)
@@ -51,8 +54,9 @@ class NotRegular:
 def archive(folder: Folder, name: FileName, now: float, *, durable: bool = False) -> Archived | NotRegular | None:
     """Move `name` out of the hot folder. None: it is not there any more.
 
-    OSError: it could not be moved and is still hot. EXDEV is not among them: then the file is copied, now and from here
-    on, so call this in a thread once `folder.copies` is set. `durable`: a copy is fsynced before its source goes.
+    OSError: it could not be moved and is still hot; EAGAIN: it was written again meanwhile, or another process works on
+    the slots. EXDEV is not among them: then the file is copied, now and from here on, so call this in a thread once
+    `folder.copies` is set. `durable`: a copy is fsynced before its source goes.
     """
     for patience in (True, False):
         try:
@@ -100,46 +104,74 @@ def _enter(folder: Folder, name: FileName, found: os.stat_result, place: Place, 
 
 
 def _copy(folder: Folder, name: FileName, found: os.stat_result, place_fd: int, *, durable: bool) -> FileName:
-    source = os.open(name.text, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.hot_fd)
+    source = os.open(name.text, _OPEN_SOURCE, dir_fd=folder.hot_fd)
     try:
+        if not _unchanged(os.fstat(source), found):
+            raise BlockingIOError(errno.EAGAIN, "another file took its name", name.text)
         target = name
         while _exists(place_fd, target.text):
-            if _same_content(source, found, place_fd, target.text):
-                os.unlink(name.text, dir_fd=folder.hot_fd)  # copied before, and cut short
-                return target
-            target = folder.kind.pattern.revised(name, target.revision + 1)
-        unfinished = f"{name.text}.tmp"
-        _copy_bytes(source, found, place_fd, unfinished, durable=durable)
-        while True:
-            try:
-                rename_new(place_fd, unfinished, place_fd, target.text)
+            if _same_content(source, found, place_fd, target.text):  # copied before, and cut short
                 break
-            except FileExistsError:
-                target = folder.kind.pattern.revised(name, target.revision + 1)
+            target = folder.kind.pattern.revised(name, target.revision + 1)
+        else:
+            target = _copy_anew(folder, name, target, source, found, place_fd, durable=durable)
         if durable:
             os.fsync(place_fd)
-        os.unlink(name.text, dir_fd=folder.hot_fd)
+        # Written again since? Then what is hot is another file than the copy, and stays.
+        if _unchanged(os.stat(name.text, dir_fd=folder.hot_fd, follow_symlinks=False), found):
+            os.unlink(name.text, dir_fd=folder.hot_fd)
         return target
     finally:
         os.close(source)
 
 
+def _copy_anew(
+    folder: Folder,
+    name: FileName,
+    target: FileName,
+    source: int,
+    found: os.stat_result,
+    place_fd: int,
+    *,
+    durable: bool,
+) -> FileName:
+    """Copy to a temporary name and rename that to the first free name from `target` on."""
+    unfinished = f"{name.text}{_UNFINISHED}"
+    _copy_bytes(source, found, place_fd, unfinished, durable=durable)
+    if not _unchanged(os.fstat(source), found):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished, dir_fd=place_fd)
+        raise BlockingIOError(errno.EAGAIN, "it was written while it was copied", name.text)
+    while True:
+        try:
+            rename_new(place_fd, unfinished, place_fd, target.text)
+        except FileExistsError:
+            target = folder.kind.pattern.revised(name, target.revision + 1)
+        else:
+            return target
+
+
 def _copy_bytes(source: int, found: os.stat_result, place_fd: int, unfinished: str, *, durable: bool) -> None:
+    with contextlib.suppress(FileNotFoundError):  # what a crash left; never written into, for it may be a link
+        os.unlink(unfinished, dir_fd=place_fd)
     target = os.open(
-        unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=place_fd
+        unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=place_fd
     )
     try:
         offset = 0
         while sent := os.sendfile(target, source, offset, _CHUNK):
             offset += sent
-        with contextlib.suppress(PermissionError):  # only root can keep another's ownership
-            os.fchown(target, found.st_uid, found.st_gid)
         os.fchmod(target, stat.S_IMODE(found.st_mode))
         os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+        # Last, for then it is no longer ours. Only root can keep another's ownership, and only one that its namespace
+        # knows (EINVAL).
+        with survived(errno.EPERM, errno.EINVAL):
+            os.fchown(target, found.st_uid, found.st_gid)
         if durable:
             os.fsync(target)
     except OSError:
-        os.unlink(unfinished, dir_fd=place_fd)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished, dir_fd=place_fd)
         raise
     finally:
         os.close(target)
@@ -150,9 +182,13 @@ def remove_unfinished(place_fd: int, pattern: Pattern) -> None:
     moment starts over.
     """
     with os.scandir(place_fd) as entries:
-        left = [entry.name for entry in entries if entry.name.endswith(".tmp")]
+        left = [
+            entry.name
+            for entry in entries
+            if entry.name.endswith(_UNFINISHED) and not entry.is_dir(follow_symlinks=False)
+        ]
     for name in left:
-        final = name.removesuffix(".tmp")
+        final = name.removesuffix(_UNFINISHED)
         if final == PLAYLIST or pattern.match(final) is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=place_fd)
@@ -177,4 +213,16 @@ def _same_content(source: int, found: os.stat_result, place_fd: int, name: str) 
     there = os.stat(name, dir_fd=place_fd, follow_symlinks=False)
     if (there.st_size, there.st_mtime_ns) != (found.st_size, found.st_mtime_ns) or not stat.S_ISREG(there.st_mode):
         return False
-    return filecmp.cmp(f"/proc/self/fd/{source}", f"/proc/self/fd/{place_fd}/{name}", shallow=False)
+    other = os.open(name, _OPEN_SOURCE, dir_fd=place_fd)
+    try:
+        # Byte for byte, each time: `filecmp` remembers its verdicts by name, size and mtime.
+        return all(
+            os.pread(source, _CHUNK, offset) == os.pread(other, _CHUNK, offset)
+            for offset in range(0, found.st_size, _CHUNK)
+        )
+    finally:
+        os.close(other)
+
+
+def _unchanged(now: os.stat_result, before: os.stat_result) -> bool:
+    return os.path.samestat(now, before) and (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)

@@ -44,8 +44,16 @@ class Folder:
         return cls(hot_path, cold_path, kind, calendar, hot_fd, cold_fd, slots, copies)
 
     def clone(self) -> "Folder":
-        """The same folder on descriptors of its own, to be closed by its user."""
-        hot_fd, cold_fd = os.dup(self.hot_fd), os.dup(self.cold_fd)
+        """The same folder on descriptors of its own, to be closed by its user.
+
+        Opened anew: a dup(2) would share the position of a listing and the slots' lock with the original.
+        """
+        hot_fd = os.open(".", _OPEN, dir_fd=self.hot_fd)
+        try:
+            cold_fd = os.open(".", _OPEN, dir_fd=self.cold_fd)
+        except OSError:
+            os.close(hot_fd)
+            raise
         slots = Slots(cold_fd, self.kind.pattern, self.calendar)
         return attrs.evolve(self, hot_fd=hot_fd, cold_fd=cold_fd, slots=slots)
 

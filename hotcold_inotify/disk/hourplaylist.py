@@ -2,12 +2,17 @@
 (I9).
 
 An entry is appended by one write(2) that no page boundary cuts. Only a repair replaces the playlist: whole, by temp +
-rename. An append opens the file anew and compares its size with the one that is known here: whoever replaced or removed
-it in between is noticed, and nothing is written in the wrong place.
+rename. An append opens the file anew and compares it with the one that is known here: whoever replaced or removed it in
+between is noticed, and nothing is written in the wrong place. Whoever writes has the slot's folder locked (flock(2)),
+for a reactor, its look through all hours at start and `check --repair` may do so at once.
 """
 
 import contextlib
+import errno
+import fcntl
 import os
+import stat
+from collections.abc import Iterator
 
 from hotcold_inotify import playlist, timeline
 from hotcold_inotify.disk.listing import list_slot
@@ -38,6 +43,7 @@ class HourPlaylist:
         self._pattern = pattern
         self._durable = durable
         self._size = 0
+        self._file = (0, 0)  # device and inode
         self._target = 0
         self._last: Placed | None = None
         self._listed: set[str] = set()
@@ -55,12 +61,19 @@ class HourPlaylist:
         Returns why it was replaced, in a word for a metric (`new`, `torn`, `differs`), or None. May take long: call it
         in a thread. Durations that `knowledge` has heard of are believed after those of the old playlist.
         """
+        with self._locked(wait=True):
+            return self._recover(knowledge, over=over)
+
+    def _recover(self, knowledge: Knowledge, *, over: bool) -> str | None:
         segments = list(list_slot(self._fd, self._pattern))
         old, torn = self._read()
-        if old is not None and (over or not old.ended) and self._continue(old, segments, knowledge):
-            if over:
-                self.end()
-            return None
+        if old is not None and (over or not old.ended):
+            # Changed: by somebody who does not know of the lock.
+            with contextlib.suppress(Changed):
+                if self._continue(old, segments, knowledge):
+                    if over:
+                        self._end()
+                    return None
         placed = timeline.timeline(segments, _first_heard(old, knowledge))
         if not placed:
             # An hour without a segment has no playlist, rather than one that lists nothing.
@@ -88,14 +101,19 @@ class HourPlaylist:
         late = sorted(
             (segment for segment in segments if segment.name.text in missing), key=lambda segment: segment.order
         )
-        return all(isinstance(self.append(segment, knowledge), Placed) for segment in late)
+        return all(isinstance(self._append(segment, knowledge), Placed) for segment in late)
 
     def append(self, segment: Segment, knowledge: Knowledge) -> Placed | Refused:
         """List one more segment behind the last. Refused: it has no bytes, or the playlist must be recovered to take
         it.
 
-        `Changed`: the same. OSError (ENOSPC, EIO): nothing was added, a reader sees the version before.
+        `Changed`: the same, or somebody is at it this moment. OSError (ENOSPC, EIO): nothing was added, a reader sees
+        the version before.
         """
+        with self._locked(wait=False):
+            return self._append(segment, knowledge)
+
+    def _append(self, segment: Segment, knowledge: Knowledge) -> Placed | Refused:
         if self._size == 0:
             raise Changed
         if self.ended:
@@ -112,7 +130,11 @@ class HourPlaylist:
         return placed
 
     def end(self) -> None:
-        """Say that nothing will follow."""
+        """Say that nothing will follow; raises as `append` does."""
+        with self._locked(wait=False):
+            self._end()
+
+    def _end(self) -> None:
         if self._size and not self.ended:
             self._write(playlist.end(self._size))
             self.ended = True
@@ -125,14 +147,18 @@ class HourPlaylist:
         self.entries = len(placed)
         self.discontinuities = sum(one.entry.discontinuity for one in placed)
         try:
-            self._size = os.stat(PLAYLIST, dir_fd=self._fd, follow_symlinks=False).st_size
+            found = os.stat(PLAYLIST, dir_fd=self._fd, follow_symlinks=False)
         except FileNotFoundError:
-            self._size = 0
+            self._size, self._file = 0, (0, 0)
+        else:
+            self._size, self._file = found.st_size, (found.st_dev, found.st_ino)
 
     def _read(self) -> tuple[playlist.Playlist | None, bool]:
         """What is there, and whether it is there but no playlist."""
         try:
-            fd = os.open(PLAYLIST, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+            if not stat.S_ISREG(os.stat(PLAYLIST, dir_fd=self._fd, follow_symlinks=False).st_mode):
+                return None, True
+            fd = os.open(PLAYLIST, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._fd)
         except FileNotFoundError:
             return None, False
         with os.fdopen(fd, encoding="utf-8", errors="replace", newline="") as file:
@@ -147,16 +173,17 @@ class HourPlaylist:
         except FileNotFoundError:
             raise Changed from None
         try:
-            if os.fstat(fd).st_size != self._size:
+            found = os.fstat(fd)
+            if (found.st_size, found.st_dev, found.st_ino) != (self._size, *self._file):
                 raise Changed
             try:
                 written = os.write(fd, data)
             except OSError:
                 os.ftruncate(fd, self._size)
                 raise
-            if written != len(data):  # the disk became full within this entry
+            if written != len(data):  # at a page's end: the filler went in, and its entry did not
                 os.ftruncate(fd, self._size)
-                raise Changed
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), PLAYLIST)
             if self._durable:
                 os.fdatasync(fd)
             self._size += written
@@ -164,7 +191,9 @@ class HourPlaylist:
             os.close(fd)
 
     def _replace(self, whole: playlist.Playlist) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with contextlib.suppress(FileNotFoundError):  # what a crash left; never written into, for it may be a link
+            os.unlink(_UNFINISHED, dir_fd=self._fd)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(_UNFINISHED, flags, 0o666, dir_fd=self._fd)
         try:
             with os.fdopen(fd, "wb") as file:
@@ -179,6 +208,18 @@ class HourPlaylist:
             raise
         if self._durable:
             os.fsync(self._fd)
+
+    @contextlib.contextmanager
+    def _locked(self, *, wait: bool) -> Iterator[None]:
+        """Alone with the playlist; without waiting, `Changed` says that somebody else is."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise Changed from None
+        try:
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _sync(self, name: str) -> None:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
@@ -71,13 +72,22 @@ def find_devices(config: Config) -> tuple[dict[str, Home], tuple[str, ...]]:
     paths += active_captures(config)
     found: dict[str, Home] = {}
     wrong: list[str] = []
+    served: dict[tuple[int, int], str] = {}
     for path in dict.fromkeys(os.path.normpath(path) for path in paths):
-        if not os.path.isdir(path):
+        there = _folder(path)
+        if there is None:
             continue
         device = home(config, path)
-        other = found.setdefault(device.name, device)
-        if other is not device:
-            wrong.append(f"two devices are called {device.name}: {other.path} is served, {path} is not; rename one")
+        if not device.name:
+            wrong.append(f"{path} cannot be a device: it has no name")
+        elif device.name in found:
+            other = found[device.name].path
+            wrong.append(f"two devices are called {device.name}: {other} is served, {path} is not; rename one")
+        elif there in served:
+            wrong.append(f"{path} is the same folder as {served[there]}, and is not served a second time")
+        else:
+            found[device.name] = device
+            served[there] = path
     return found, tuple(wrong)
 
 
@@ -92,6 +102,15 @@ def active_captures(config: Config) -> list[str]:
         return []  # written by others, who may replace it at any moment
     paths = (line.partition("#")[0].partition(",")[0].strip() for line in lines)
     return [os.path.join(config.root, path) for path in paths if path]
+
+
+def _folder(path: str) -> tuple[int, int] | None:
+    """Which folder a path leads to, by device and inode; None: to none."""
+    try:
+        there = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a NUL in a line of `active_captures`
+        return None
+    return (there.st_dev, there.st_ino) if stat.S_ISDIR(there.st_mode) else None
 
 
 def _ensure(path: str) -> None:

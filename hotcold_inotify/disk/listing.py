@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import attrs
 
 from hotcold_inotify.disk.folder import Folder
+from hotcold_inotify.disk.lending import Lent
 from hotcold_inotify.disk.slots import RETIRED, SLOT_NAMES
 from hotcold_inotify.hours import Generation
 from hotcold_inotify.names import FileName, Pattern
@@ -73,19 +74,30 @@ class Scan:
         """Takes a place in the folder; `close` it."""
         self._pattern = folder.kind.pattern
         self._limit = folder.kind.hot_limit
-        self._fd = os.dup(folder.hot_fd)
-        self._entries = os.scandir(self._fd)
         self._newest: list[_Aged] = []
+        self._lent = Lent()
+        # Opened anew: a dup(2) would share its position with whoever else lists the folder.
+        self._fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder.hot_fd)
+        self._lent.closing.callback(os.close, self._fd)
+        try:
+            self._entries = self._lent.closing.enter_context(os.scandir(self._fd))
+        except OSError:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """End the pass."""
-        self._entries.close()
-        os.close(self._fd)
+        """End the pass. A step that a cancelled task left in its thread ends first: the C library's listing must not be
+        freed under it.
+        """
+        self._lent.close()
 
     def step(self) -> tuple[list[FileName], bool]:
         """Look at the next few thousand entries: (files that are older than the newest `limit`, oldest first; whether
         there is more).
         """
+        return self._lent.use(self._step)
+
+    def _step(self) -> tuple[list[FileName], bool]:
         displaced: list[_Aged] = []
         entries = list(itertools.islice(self._entries, _STEP))
         for entry in entries:

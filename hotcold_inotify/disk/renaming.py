@@ -33,6 +33,6 @@ def rename_new(source_fd: int, source: str, target_fd: int, target: str) -> None
         os.unlink(source, dir_fd=source_fd)
 
 
-def exchange(folder_fd: int, one: str, other: str) -> None:
-    """Swap two names below the same folder in one step; OSError EINVAL where the file system cannot."""
-    _renameat2(folder_fd, one, folder_fd, other, _EXCHANGE)
+def exchange(one_fd: int, one: str, other_fd: int, other: str) -> None:
+    """Swap two names, each in the folder open beside it, in one step; OSError EINVAL where the file system cannot."""
+    _renameat2(one_fd, one, other_fd, other, _EXCHANGE)

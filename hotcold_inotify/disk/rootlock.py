@@ -5,6 +5,8 @@ import fcntl
 import os
 import time
 
+from hotcold_inotify.disk.errnos import survived
+
 LOCK_NAME = ".hotcold.lock"
 # `holder` takes the lock for an instant; a reactor that starts in it looks again.
 _TRIES = 5
@@ -33,12 +35,12 @@ class RootLock:
                 pid = os.read(self._fd, 64).decode("ascii", "replace").strip() or "unknown"
                 os.close(self._fd)
                 raise RootHeld(f"{root} is run by another reactor, process {pid} (its lock: {path})") from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        # In place and of one length, so that a full disk, which only a reactor empties, does not keep it from starting.
+        with survived(errno.ENOSPC, errno.EDQUOT):
+            os.pwrite(self._fd, f"{os.getpid():<15}\n".encode(), 0)
 
     def close(self) -> None:
         """Let go. The file stays: unlinking it would let two reactors hold two files of one name."""
-        os.ftruncate(self._fd, 0)
         os.close(self._fd)
 
 

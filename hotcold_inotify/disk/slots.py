@@ -11,6 +11,7 @@ Which generation a slot holds is read from the mtime of one of its files: it hol
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import stat
 import time
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
+from hotcold_inotify.disk.errnos import survived
 from hotcold_inotify.disk.renaming import exchange
 from hotcold_inotify.hours import Calendar, Generation
 from hotcold_inotify.names import Pattern
@@ -49,6 +51,7 @@ class Slots:
         self._pattern = pattern
         self._calendar = calendar
         self._place: Place | None = None
+        self._decided: Generation | None = None  # the live generation when a place aside was chosen
 
     def forget(self) -> None:
         """Close the slot that is held open: the next file looks at its slot anew."""
@@ -63,11 +66,16 @@ class Slots:
         future whose slot is in use, for a wrong mtime must not empty a good hour. OSError as from open(2), mkdir(2),
         renameat2(2); EAGAIN when another process works on these slots.
         """
-        if self._place is not None and self._place.generation == generation:
+        # What has its slot goes on there; what went aside may have come of age.
+        if (
+            self._place is not None
+            and self._place.generation == generation
+            and (not self._place.aside or self._decided == self._calendar.generation_at(now))
+        ):
             return self._place
         self.forget()
-        live = self._calendar.generation_at(now)
-        with self._locked():
+        live = self._decided = self._calendar.generation_at(now)
+        with self.locked():
             fd = self.open(generation.slot)
             try:
                 held = self.held(fd)
@@ -90,17 +98,20 @@ class Slots:
 
     def put_back(self, generation: Generation) -> int | None:
         """The open slot (the caller closes it) if it is empty or holds `generation` already; None if another one lives
-        there.
+        there. Call it, and move the file, while the slots are `locked`.
         """
         fd = self.open(generation.slot)
-        if self.held(fd) in (None, generation):
-            return fd
-        os.close(fd)
-        return None
+        free = False
+        try:
+            free = self.held(fd) in (None, generation)
+        finally:
+            if not free:
+                os.close(fd)
+        return fd if free else None
 
     def retire(self, slot: int, generation: Generation) -> bool:
         """Take the content of `slot` away if it still is `generation`'s; whether it was."""
-        with self._locked():
+        with self.locked():
             fd = self.open(slot)
             try:
                 held = self.held(fd)
@@ -118,7 +129,7 @@ class Slots:
         try:
             return os.open(str(slot), _OPEN_FOLDER, dir_fd=self._fd)
         except FileNotFoundError:
-            os.mkdir(str(slot), dir_fd=self._fd)
+            _make(self._fd, str(slot))
             return os.open(str(slot), _OPEN_FOLDER, dir_fd=self._fd)
 
     def held(self, slot_fd: int) -> Generation | None:
@@ -150,8 +161,10 @@ class Slots:
         return not os.path.samestat(there, os.fstat(self._place.fd))
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Alone among processes from the look at a slot to its swap (flock(2) on the kind's folder)."""
+    def locked(self) -> Iterator[None]:
+        """Alone among processes, and among clones of the folder, from the look at a slot to its swap (flock(2) on the
+        kind's folder). EAGAIN: another one works on these slots, and has not ended within some 10 ms.
+        """
         _patiently(lambda: fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB))
         try:
             yield
@@ -161,50 +174,69 @@ class Slots:
     def _take_away(self, slot: int, generation: Generation) -> None:
         """Swap the slot with a new, empty folder in the waiting room."""
         self.forget()
-        room = self._new_room(slot, generation)
-        try:
-            exchange(self._fd, str(slot), room)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                os.rmdir(room, dir_fd=self._fd)
-                raise
-            # No exchange on this file system: a rename replaces the empty folder, and the slot is made anew. A crash
-            # between the two leaves no slot, and `open` makes it.
-            os.rename(str(slot), room, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-            os.mkdir(str(slot), dir_fd=self._fd)
-
-    def _new_room(self, slot: int, generation: Generation) -> str:
-        """A new empty folder in `.retired/`, owned and readable as the slot is, for it will be the slot."""
-        self._make_retired()
         like = os.stat(str(slot), dir_fd=self._fd, follow_symlinks=False)
-        number = 0
-        while True:
-            room = f"{RETIRED}/{generation}.{number}"
+        retired = self._open_retired()
+        try:
+            room = _new_room(retired, generation, like)
             try:
-                os.mkdir(room, dir_fd=self._fd)
-            except FileExistsError:
-                number += 1
-                continue
-            made = os.stat(room, dir_fd=self._fd, follow_symlinks=False)
-            if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid):
-                # Only root may give files away; another user's slot then becomes ours, which is enough to go on.
-                with contextlib.suppress(PermissionError):
-                    os.chown(room, like.st_uid, like.st_gid, dir_fd=self._fd, follow_symlinks=False)
-            if stat.S_IMODE(made.st_mode) != stat.S_IMODE(like.st_mode):
-                os.chmod(room, stat.S_IMODE(like.st_mode), dir_fd=self._fd)
-            return room
+                exchange(self._fd, str(slot), retired, room)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    os.rmdir(room, dir_fd=retired)
+                    raise
+                # No exchange on this file system: a rename replaces the empty folder, and the slot is made anew. A
+                # crash between the two leaves no slot, and `open` makes it.
+                os.rename(str(slot), room, src_dir_fd=self._fd, dst_dir_fd=retired)
+                os.mkdir(str(slot), dir_fd=self._fd)
+                _liken(self._fd, str(slot), like)
+        finally:
+            os.close(retired)
 
     def _waiting_room(self, generation: Generation) -> int:
         """The open folder in `.retired/` for single files of `generation`."""
-        self._make_retired()
-        room = f"{RETIRED}/{generation}"
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(room, dir_fd=self._fd)
-        return os.open(room, _OPEN_FOLDER, dir_fd=self._fd)
+        retired = self._open_retired()
+        try:
+            _make(retired, str(generation))
+            return os.open(str(generation), _OPEN_FOLDER, dir_fd=retired)
+        finally:
+            os.close(retired)
 
-    def _make_retired(self) -> None:
+    def _open_retired(self) -> int:
+        _make(self._fd, RETIRED)
+        return os.open(RETIRED, _OPEN_FOLDER, dir_fd=self._fd)
+
+
+def _new_room(retired: int, generation: Generation, like: os.stat_result) -> str:
+    """A new empty folder in the open `.retired/`, owned and readable as the slot is, for it will be the slot."""
+    for number in itertools.count():
+        room = f"{generation}.{number}"
         with contextlib.suppress(FileExistsError):
-            os.mkdir(RETIRED, dir_fd=self._fd)
+            os.mkdir(room, dir_fd=retired)
+            _liken(retired, room, like)
+            return room
+    raise AssertionError("unreachable: there is always another number")
+
+
+def _liken(parent_fd: int, name: str, like: os.stat_result) -> None:
+    """Give a folder that was just made the owner and the mode of another."""
+    fd = os.open(name, _OPEN_FOLDER, dir_fd=parent_fd)
+    try:
+        # Only root may give files away, and only to an owner that its namespace knows (EINVAL); another user's slot
+        # then becomes ours, which is enough to go on.
+        made = os.fstat(fd)
+        if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid):
+            with survived(errno.EPERM, errno.EINVAL):
+                os.fchown(fd, like.st_uid, like.st_gid)
+        if stat.S_IMODE(made.st_mode) != stat.S_IMODE(like.st_mode):
+            with survived(errno.EPERM):
+                os.fchmod(fd, stat.S_IMODE(like.st_mode))
+    finally:
+        os.close(fd)
+
+
+def _make(parent_fd: int, name: str) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, dir_fd=parent_fd)
 
 
 def first_mtime(folder_fd: int, pattern: Pattern) -> float | None:
