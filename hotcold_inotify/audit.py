@@ -1,5 +1,6 @@
 """Hold the folders against the promises. `recover` is what a start does: each slot's playlist is made true (I4, I7)."""
 
+import fcntl
 import os
 from functools import partial
 
@@ -27,6 +28,9 @@ from hotcold_inotify.metrics import Instruments
 from hotcold_inotify.probe import Probe
 from hotcold_inotify.timeline import Knowledge
 
+# Bytes of a live playlist that are read: ffmpeg's has a few hundred.
+_LIVE_BYTES = 1 << 20
+
 
 async def recover(
     home: Home, kinds: tuple[Kind, ...], calendar: Calendar, clock: Clock, instruments: Instruments
@@ -37,7 +41,6 @@ async def recover(
     limiter, probe = trio.CapacityLimiter(1), Probe()
     log = structlog.get_logger().bind(device=home.name)
     for kind in kinds:
-        count = instruments.folder(home.name, kind.name).playlist_rebuild
         live = calendar.generation_at(clock.wall()).slot
         for ago in range(len(SLOT_NAMES)):
             slot = (live - ago) % len(SLOT_NAMES)
@@ -50,7 +53,7 @@ async def recover(
                 log.warning("cannot look through an hour", kind=kind.name, slot=slot, errno=errno_name(error))
                 continue
             if reason is not None:
-                count(reason)
+                instruments.folder(home.name, kind.name).playlist_rebuild(reason)
                 log.info("hour playlist rebuilt", kind=kind.name, slot=slot, reason=reason)
 
 
@@ -58,16 +61,17 @@ def _recover_slot(home: Home, kind: Kind, calendar: Calendar, clock: Clock, slot
     with home.open(kind, calendar) as folder:
         generation = folder.slots.holds(slot)
         slot_fd = folder.slots.open(slot)
-        remove_unfinished(slot_fd, kind.pattern)
-        if not kind.playlist or generation is None:
-            os.close(slot_fd)
-            return None
-        hour = HourPlaylist(slot_fd, generation, kind.pattern, durable=False)
         try:
+            # Whoever replaces a playlist locks its slot: what he has not finished is no leftover.
+            fcntl.flock(slot_fd, fcntl.LOCK_EX)
+            remove_unfinished(slot_fd, kind.pattern)
+            if not kind.playlist or generation is None:
+                return None
             over = generation < calendar.generation_at(clock.wall()) and generation not in _hot_hours(folder)
+            hour = HourPlaylist(slot_fd, generation, kind.pattern, durable=False)
             return hour.recover(_knowledge(folder, slot, probe), over=over)
         finally:
-            hour.close()
+            os.close(slot_fd)
 
 
 def _hot_hours(folder: Folder) -> set[Generation | None]:
@@ -78,8 +82,11 @@ def _hot_hours(folder: Folder) -> set[Generation | None]:
 def _knowledge(folder: Folder, slot: int, probe: Probe) -> Knowledge:
     window = LiveWindow()
     try:
-        with open(os.path.join(folder.hot_path, LIVE_PLAYLIST), encoding="utf-8", errors="replace", newline="") as file:
-            window.read(playlist.parse(file.read()))
+        fd = os.open(LIVE_PLAYLIST, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder.hot_fd)
+        try:
+            window.read(playlist.parse(os.read(fd, _LIVE_BYTES).decode("utf-8", "replace")))
+        finally:
+            os.close(fd)
     except (OSError, playlist.PlaylistError):
         pass  # no encoder has run, or it was killed: the old playlist and the mtimes remain
     path = os.path.join(folder.cold_path, str(slot))

@@ -85,12 +85,25 @@ class Instruments:
 
     def folder(self, device: str, kind: str) -> "FolderInstruments":
         """The instruments of one (device, kind), looked up once."""
-        return FolderInstruments(self, device, kind)
+        return FolderInstruments(self, _label(device), kind)
+
+    def overflow(self, device: str) -> None:
+        """Count a full event queue."""
+        self.inotify_overflows.labels(_label(device)).inc()
+
+    def disk_free(self, device: str, free: int) -> None:
+        """Say how many bytes are free where the device's hour folders are."""
+        self.disk_free_bytes.labels(_label(device)).set(free)
 
     def forget(self, device: str) -> None:
         """Take a device's series away: it is gone, and a scrape must not go on saying that its hot folder is full."""
         for instrument in self._of_a_device:
-            instrument.remove_by_labels({"device": device})
+            instrument.remove_by_labels({"device": _label(device)})
+
+
+def _label(device: str) -> str:
+    """A folder's name may be any bytes; the page is UTF-8, and one name that is not must not take all others away."""
+    return device.encode("utf-8", "backslashreplace").decode()
 
 
 @attrs.define(init=False)

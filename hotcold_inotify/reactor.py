@@ -22,7 +22,7 @@ from structlog.typing import FilteringBoundLogger
 from hotcold_inotify import audit, endpoint, hours
 from hotcold_inotify.brake import Brake
 from hotcold_inotify.clock import Clock
-from hotcold_inotify.config import Config, ConfigError
+from hotcold_inotify.config import Config, ConfigError, Listen
 from hotcold_inotify.device import Device
 from hotcold_inotify.disk import Home, RootHeld, RootLock, errno_name, find_devices
 from hotcold_inotify.hours import Calendar
@@ -84,6 +84,10 @@ class Reactor:
         self._instruments = Instruments(registry)
         self._brake = Brake()
         self._running: dict[str, _Running] = {}
+        self._leaving: set[str] = set()  # not gone yet: a device that comes back under such a name waits for a look
+        self._turn = trio.CancelScope()  # ends the present configuration's turn, of which there may be several
+        self._sock: socket.socket | None = None
+        self._started = False
         self._ended = False
         self._next = config
         self._log: FilteringBoundLogger = structlog.get_logger()
@@ -95,26 +99,41 @@ class Reactor:
         CannotStart: the root is missing or another reactor's, or the metrics address is taken.
         """
         _raise_descriptor_limit()
-        lock = _locked(self.config.root)
-        sock = _bound(self.config)
+        self._lock = _locked(self.config.root)
         try:
-            while not self._ended:
-                async with trio.open_nursery() as nursery:
-                    if sock is not None:
-                        self.address = endpoint.address(sock)
-                        nursery.start_soon(endpoint.serve, self._app(), sock.dup())
-                    if self._heed_signals:
-                        await nursery.start(self._signals, nursery.cancel_scope)
-                    nursery.start_soon(self._watch_clock)
-                    await nursery.start(self._devices)
-                    task_status.started()
-                    task_status = trio.TASK_STATUS_IGNORED
-                if not self._ended:
-                    lock, sock = self._renew(lock, sock)
+            self._sock = _bound(self.config.metrics.listen)
+            # Around all of it: a signal between two configurations would else end the process.
+            async with trio.open_nursery() as nursery:
+                if self._heed_signals:
+                    await nursery.start(self._signals)
+                while not self._ended:
+                    await self._serve_config(task_status)
+                    if not self._ended:
+                        self._renew()
+                nursery.cancel_scope.cancel()
         finally:
-            lock.close()
-            if sock is not None:
-                sock.close()
+            self._lock.close()
+            if self._sock is not None:
+                self._sock.close()
+
+    async def _serve_config(self, task_status: trio.TaskStatus[None]) -> None:
+        """Serve by the configuration as it is, until `_turn` is cancelled."""
+        with self._turn:
+            async with trio.open_nursery() as nursery:
+                if self._sock is not None:
+                    self._say_address(endpoint.address(self._sock))
+                    nursery.start_soon(endpoint.serve, self._app(), self._sock.dup())
+                nursery.start_soon(self._watch_clock)
+                await nursery.start(self._devices)
+                if not self._started:
+                    self._started = True
+                    task_status.started()
+        self._turn = trio.CancelScope()
+
+    def _say_address(self, address: str) -> None:
+        if address != self.address:
+            self.address = address
+            self._log.info("metrics served", address=f"{address}/metrics")
 
     def problem(self) -> str | None:
         """Why the reactor is not healthy, or None."""
@@ -135,19 +154,15 @@ class Reactor:
                 self._log.warning("the clock is not believed: nothing expires", reason=reason)
         return believed
 
-    async def _signals(self, ends: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
+    async def _signals(self, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             task_status.started()
             async for number in signals:
-                if number == signal.SIGHUP:
-                    if self._read_again():
-                        ends.cancel()
-                        return
-                else:
+                if number != signal.SIGHUP:
                     self._log.info("stopping", signal=signal.Signals(number).name)
                     self._ended = True
-                    ends.cancel()
-                    return
+                if self._ended or self._read_again():
+                    self._turn.cancel()
 
     def _read_again(self) -> bool:
         """Whether there is a new configuration to run with; a bad one is refused, and the old one stays."""
@@ -159,33 +174,55 @@ class Reactor:
         except ConfigError as error:
             self._log.error("the new configuration is refused, the old one stays", error=str(error))
             return False
-        if config == self.config:
+        if config == self._next:
             self._log.info("configuration read again: nothing changed")
             return False
         self._next = config
         return True
 
-    def _renew(self, lock: RootLock, sock: socket.socket | None) -> tuple[RootLock, socket.socket | None]:
+    def _renew(self) -> None:
         """Move over to the new configuration, its root and its address; one that cannot be moved to is refused."""
         before, config = self.config, self._next
         try:
-            new_lock = _locked(config.root) if config.root != before.root else lock
+            lock = _locked(config.root) if config.root != before.root else self._lock
             try:
-                new_sock = _bound(config) if config.metrics != before.metrics else sock
+                if config.metrics.listen != before.metrics.listen:
+                    self._rebind(config.metrics.listen)
             except CannotStart:
-                if new_lock is not lock:
-                    new_lock.close()
+                if lock is not self._lock:
+                    lock.close()
                 raise
         except CannotStart as error:
+            self._next = before
             self._log.error("the new configuration is refused, the old one stays", error=str(error))
-            return lock, sock
-        if new_lock is not lock:
-            lock.close()
-        if new_sock is not sock and sock is not None:
-            sock.close()
+            return
+        if lock is not self._lock:
+            self._lock.close()
+            self._lock = lock
         self.config = config
         self._log.info("configuration read again", root=config.root)
-        return new_lock, new_sock
+
+    def _rebind(self, listen: Listen | None) -> None:
+        """Listen elsewhere; CannotStart: there it cannot be, and nothing has changed."""
+        sock = self._sock
+        try:
+            self._sock = _bound(listen)
+        except CannotStart:
+            old = self.config.metrics.listen
+            if sock is None or old is None or listen is None or old.port != listen.port:
+                raise
+            # The port is our own, at another host: only one of the two can have it.
+            sock.close()
+            self._sock = None
+            try:
+                self._sock = _bound(listen)
+            except CannotStart:
+                self._sock = _bound(old)
+                raise
+        if sock is not None:
+            sock.close()
+        if self._sock is None:
+            self.address = None
 
     def _app(self) -> ASGIFramework:
         return endpoint.routes({"/metrics": make_asgi_app(self.registry), "/healthz": endpoint.health(self.problem)})
@@ -215,7 +252,8 @@ class Reactor:
                             self._log.info("device left", device=name)
                             running.scope.cancel()
                             del self._running[name]
-                    for name in found.keys() - self._running.keys():
+                            self._leaving.add(name)
+                    for name in sorted(found.keys() - self._running.keys() - self._leaving):
                         device = Device(found[name], config, calendar, self._clock, self._instruments)
                         self._running[name] = _Running(found[name], device, trio.CancelScope(), trio.Event())
                         nursery.start_soon(self._serve, self._running[name], config, calendar)
@@ -230,6 +268,7 @@ class Reactor:
                     await trio.sleep(_SETTLE)
         finally:
             self._running.clear()
+            self._leaving.clear()
             if changes is not None:
                 changes.close()
 
@@ -245,16 +284,27 @@ class Reactor:
     async def _serve(self, running: _Running, config: Config, calendar: Calendar) -> None:
         home = running.home
         self._log.info("device found", device=home.name, path=home.path)
-        rotation = Rotation(home, config.kinds, calendar, self._clock, self.believable, self._instruments)
+        rotation = Rotation(
+            home,
+            config.kinds,
+            calendar,
+            self._clock,
+            self.believable,
+            self._instruments,
+            running.device.returned,
+        )
         try:
             with running.scope:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(running.device.run)
                     running.served.set()
+                    self._log.info("device served", device=home.name)
                     nursery.start_soon(rotation.run)
                     nursery.start_soon(audit.recover, home, config.kinds, calendar, self._clock, self._instruments)
         finally:
             running.served.set()
+            self._instruments.forget(home.name)
+            self._leaving.discard(home.name)
 
     def _changes(self, config: Config) -> Changes | None:
         paths = [config.root]
@@ -290,11 +340,11 @@ def _locked(root: str) -> RootLock:
         ) from error
 
 
-def _bound(config: Config) -> socket.socket | None:
-    if config.metrics.listen is None:
+def _bound(listen: Listen | None) -> socket.socket | None:
+    if listen is None:
         return None
     try:
-        return endpoint.bind(config.metrics.listen)
+        return endpoint.bind(listen)
     except endpoint.CannotListen as error:
         raise CannotStart(f"{error}; set another address as metrics.listen") from error
 

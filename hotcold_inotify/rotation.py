@@ -24,6 +24,7 @@ from hotcold_inotify.disk import (
     Expired,
     Folder,
     Home,
+    Lent,
     empty_rooms,
     errno_name,
     list_slot,
@@ -112,14 +113,18 @@ class Rotation:
         clock: Clock,
         believable: Callable[[], bool],
         instruments: Instruments,
+        returned: Callable[[str, tuple[int, ...]], None] = lambda _kind, _slots: None,
     ) -> None:
-        """`believable` looks at the clocks and says whether deleting by them is safe at this moment."""
+        """`believable` looks at the clocks and says whether deleting by them is safe at this moment; `returned` hears
+        into which slots of a kind files came back that had not expired.
+        """
         self._home = home
         self._kinds = kinds
         self._calendar = calendar
         self._clock = clock
         self._believable = believable
         self._instruments = instruments
+        self._returned = returned
         self._log: FilteringBoundLogger = structlog.get_logger().bind(device=home.name)
         self._limiter = trio.CapacityLimiter(1)
         self._troubles: dict[str, str] = {}
@@ -154,32 +159,42 @@ class Rotation:
         return done
 
     async def _rotate(self, kind: Kind) -> Expired:
-        with await self._in_thread(partial(self._home.open, kind, self._calendar)) as folder:
-            todo = await self._in_thread(partial(plan, folder, self._clock.wall()))
-            # The clocks are looked at in any case: a step there and back must not go unseen.
-            if not self._believable() or not todo:
-                return Expired()
-            for due in todo.retire:
-                if folder.slots.retire(due.slot, due.generation):
-                    self._log.info("hour retired", kind=kind.name, slot=due.slot, hour=str(due.generation))
-            moment = _Moment(self._clock.wall())
-            is_due = partial(_due, self._calendar, kind.retention, moment)
-            expired = Expired()
-            for due in todo.trim:
-                expired += await self._slices(trim(folder, due.slot, is_due), kind, moment)
-            expired += await self._slices(empty_rooms(folder, is_due), kind, moment)
-            return expired
+        lent = Lent()
+        opening = partial(self._home.open, kind, self._calendar)
+        try:
+            folder = await self._in_thread(partial(lent.use, lambda: lent.closing.enter_context(opening())))
+            return await self._take_away(folder, lent)
+        finally:
+            lent.close()
 
-    async def _slices(self, work: Iterator[Expired], kind: Kind, moment: "_Moment") -> Expired:
+    async def _take_away(self, folder: Folder, lent: Lent) -> Expired:
+        kind = folder.kind
+        todo = await self._in_thread(partial(lent.use, partial(plan, folder, self._clock.wall())))
+        # The clocks are looked at in any case: a step there and back must not go unseen.
+        if not self._believable() or not todo:
+            return Expired()
+        for due in todo.retire:
+            if folder.slots.retire(due.slot, due.generation):
+                self._log.info("hour retired", kind=kind.name, slot=due.slot, hour=str(due.generation))
+        moment = _Moment(self._clock.wall())
+        is_due = partial(_due, self._calendar, kind.retention, moment)
+        expired = Expired()
+        for due in todo.trim:
+            expired += await self._slices(trim(folder, due.slot, is_due), kind, moment, lent)
+        return expired + await self._slices(empty_rooms(folder, is_due), kind, moment, lent)
+
+    async def _slices(self, work: Iterator[Expired], kind: Kind, moment: "_Moment", lent: Lent) -> Expired:
         total = Expired()
         instruments = self._instruments.folder(self._home.name, kind.name)
         while self._believable():
             moment.now = self._clock.wall()
-            done = await self._in_thread(partial(next, work, None))
+            done = await self._in_thread(partial(lent.use, partial(next, work, None)))
             if done is None:
                 break
             instruments.expired_files.inc(done.files)
             instruments.expired_bytes.inc(done.bytes)
+            if done.put_back:
+                self._returned(kind.name, done.put_back)
             total += done
         return total
 
@@ -195,8 +210,8 @@ class Rotation:
             self._log.error(text, kind=kind, errno=trouble)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        # Not abandoned on cancel: a slice is short, and it must not go on deleting on descriptors that were closed.
-        return await trio.to_thread.run_sync(work, limiter=self._limiter)
+        # Abandoned on cancel, for a disk may hang. What the thread still does, it does by an instant that was believed.
+        return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
 
 
 @attrs.define

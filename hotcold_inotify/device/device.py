@@ -18,7 +18,7 @@ from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Config, Kind
 from hotcold_inotify.device.hotfolder import HotFolder
 from hotcold_inotify.device.recorder import Recorder
-from hotcold_inotify.disk import SURVIVED, Home, Listing, errno_name
+from hotcold_inotify.disk import SURVIVED, Home, Lent, errno_name
 from hotcold_inotify.hours import Calendar
 from hotcold_inotify.metrics import Instruments
 from hotcold_inotify.watch import Deleted, Ended, Event, Finished, Overflowed, Watch
@@ -31,6 +31,8 @@ _THREADS = 2
 
 # A name that is nobody's has come: look sooner, but not for each of many.
 _SOON = 0.25
+# Looks at one folder take at most this part of the time: one with a million strangers in it waits for its next.
+_SHARE = 0.1
 
 T = TypeVar("T")
 
@@ -42,6 +44,8 @@ class _Served:
     hot: HotFolder
     recorder: Recorder | None
     playing: trio.CancelScope
+    look_at: float = 0.0
+    """trio's time before which it need not be looked at again."""
 
 
 class Device:
@@ -64,6 +68,13 @@ class Device:
         self._by_key: dict[int, _Served] = {}
         self._troubles: dict[str, str] = {}
         self._sweep_at = 0.0
+        self._free: int | None = None
+
+    def returned(self, kind: str, slots: Iterable[int]) -> None:
+        """Files have come back into slots from the waiting room: their playlists do not list them yet."""
+        served = self._served.get(kind)
+        if served is not None and served.recorder is not None:
+            served.recorder.returned(slots)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Started when every folder that can be opened is watched and within its limit."""
@@ -78,7 +89,6 @@ class Device:
                 self._close(kind)
             if self._watch is not None:
                 self._watch.close()
-            self._instruments.forget(self.name)
 
     async def _loop(self, nursery: trio.Nursery) -> None:
         while True:
@@ -104,7 +114,7 @@ class Device:
         now = self._clock.wall()
         for event in events:
             if isinstance(event, Overflowed):
-                self._instruments.inotify_overflows.labels(self.name).inc()
+                self._instruments.overflow(self.name)
                 for served in list(self._served.values()):
                     await self._survive(served.hot.kind, partial(served.hot.reconcile, "overflow"))
                 continue
@@ -112,14 +122,14 @@ class Device:
             if served_ is None:
                 continue  # of a folder that was closed since
             if isinstance(event, Finished):
-                served_.hot.finished(event.name, now)
-                await served_.hot.settle(read_at)
-                if served_.hot.foreign(event.name):
+                if served_.hot.finished(event.name, now):
+                    await served_.hot.settle(read_at)
+                else:
                     self._sweep_at = min(self._sweep_at, read_at + _SOON)
             elif isinstance(event, Deleted):
                 served_.hot.deleted(event.name)
             elif isinstance(event, Ended):
-                self._sweep_at = read_at
+                self._sweep_at = served_.look_at = read_at
 
     async def _sweep(self, nursery: trio.Nursery) -> None:
         """Compare every folder with what is there; open what is not open, open anew what is another folder by now."""
@@ -127,10 +137,8 @@ class Device:
         self._open_watch()
         for kind in self._config.kinds:
             await self._survive(kind, partial(self._sweep_kind, kind, nursery))
-        for served in self._served.values():
-            free = await self._in_thread(served.hot.folder.free_bytes)
-            self._instruments.disk_free_bytes.labels(self.name).set(free)
-            break
+        if self._free is not None:
+            self._instruments.disk_free(self.name, self._free)
 
     async def _sweep_kind(self, kind: Kind, nursery: trio.Nursery) -> None:
         served = self._served.get(kind.name)
@@ -139,20 +147,46 @@ class Device:
             return
         if not self._watched(served):
             self._add_watch(served)
-        same, listing = await self._in_thread(served.hot.look)
-        if not same or listing is None:
+        if trio.current_time() >= served.look_at and not await self._look(served):
             self._log.warning("the folder is another one by now", kind=kind.name)
             self._close(kind.name)
             await self._open(kind, nursery, "identity")
             return
         if served.hot.folder.slots.moved_away():
             served.hot.folder.slots.forget()
-        await served.hot.compare(listing)
         if served.recorder is not None:
             served.recorder.look()
 
+    async def _look(self, served: _Served) -> bool:
+        """Compare a folder with what is there; False: it is another one by now."""
+        began = trio.current_time()
+        found = await self._in_thread(served.hot.look)
+        ended = trio.current_time()
+        served.look_at = ended + (ended - began) / _SHARE
+        if found.listing is None:
+            return False
+        self._free = found.free_bytes
+        await served.hot.compare(found.listing)
+        return True
+
     async def _open(self, kind: Kind, nursery: trio.Nursery, reason: str) -> None:
-        folder = await self._in_thread(partial(self._home.open, kind, self._calendar, make=True))
+        lent = Lent()
+        try:
+            served = await self._serve(kind, lent)
+        except BaseException:
+            lent.close()
+            raise
+        self._served[kind.name] = served
+        if served.recorder is not None:
+            served.recorder.watch_hot(served.hot.holds)
+            nursery.start_soon(_within, served.playing, served.recorder.run)
+        self._add_watch(served)
+        await served.hot.reconcile(reason)
+        await self._look(served)
+
+    async def _serve(self, kind: Kind, lent: Lent) -> _Served:
+        opening = partial(self._home.open, kind, self._calendar, make=True)
+        folder = await self._in_thread(partial(lent.use, lambda: lent.closing.enter_context(opening())))
         instruments = self._instruments.folder(self.name, kind.name)
         log = self._log.bind(kind=kind.name)
         recorder = None
@@ -167,6 +201,7 @@ class Device:
             )
         hot = HotFolder(
             folder,
+            lent,
             clock=self._clock,
             instruments=instruments,
             recorder=recorder,
@@ -175,13 +210,7 @@ class Device:
             durable=self._config.durable,
             log=log,
         )
-        served = self._served[kind.name] = _Served(hot, recorder, trio.CancelScope())
-        self._add_watch(served)
-        if recorder is not None:
-            recorder.watch_hot(hot.holds)
-            nursery.start_soon(_within, served.playing, recorder.run)
-        await hot.reconcile(reason)
-        await hot.compare((await self._in_thread(hot.look))[1] or Listing({}, 0, complete=True))
+        return _Served(hot, recorder, trio.CancelScope())
 
     def _close(self, kind: str) -> None:
         served = self._served.pop(kind)
@@ -190,7 +219,7 @@ class Device:
             del self._by_key[key]
             if self._watch is not None:
                 self._watch.remove(key)
-        served.hot.folder.close()
+        served.hot.close()
 
     def _watched(self, served: _Served) -> bool:
         return any(found is served for found in self._by_key.values())

@@ -6,9 +6,13 @@ is tried again at each comparison.
 """
 
 import itertools
+import os
+import stat
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
+import attrs
 import trio
 from structlog.typing import FilteringBoundLogger
 
@@ -19,6 +23,7 @@ from hotcold_inotify.disk import (
     SURVIVED,
     Archived,
     Folder,
+    Lent,
     Listing,
     NotRegular,
     Scan,
@@ -38,8 +43,18 @@ _TURN = 32
 # A refused move is tried again for so many files at each comparison; after a disk comes back the rest follows by
 # itself.
 _RETRIES = 256
+# So many refused moves in a row, and a look at a backlog ends early: what is remembered as refused stays bounded.
+_HOPELESS = 1024
 
 T = TypeVar("T")
+
+
+@attrs.frozen
+class Look:
+    """What a look at a folder found. `listing` None: its path leads to another folder, or to none."""
+
+    listing: Listing | None
+    free_bytes: int
 
 
 class HotFolder:
@@ -48,6 +63,7 @@ class HotFolder:
     def __init__(
         self,
         folder: Folder,
+        lent: Lent,
         *,
         clock: Clock,
         instruments: FolderInstruments,
@@ -57,10 +73,11 @@ class HotFolder:
         durable: bool,
         log: FilteringBoundLogger,
     ) -> None:
-        """`recorder` hears of every segment that was archived, `progress` now and then; `limiter` bounds the device's
-        threads.
+        """`lent` closes the folder, `recorder` hears of every segment that was archived, `progress` now and then;
+        `limiter` bounds the device's threads.
         """
         self.folder = folder
+        self._lent = lent
         self.kind: Kind = folder.kind
         self._clock = clock
         self._instruments = instruments
@@ -74,25 +91,47 @@ class HotFolder:
         self._suspects: frozenset[str] = frozenset()
         self._trouble: str | None = None
         self._since_turn = 0
+        self._refused_in_a_row = 0
+        self._strangers = 0
         instruments.hot_limit.set(self.kind.hot_limit)
 
-    def finished(self, text: str, now: float) -> None:
-        """A name was closed after writing, or renamed into the folder; `now` is Unix time."""
+    def close(self) -> None:
+        """Close the folder, as soon as no thread uses it any more."""
+        self._lent.close()
+
+    def finished(self, text: str, now: float) -> bool:
+        """A name was closed after writing, or renamed into the folder; `now` is Unix time. False: it is nobody's."""
         name = self.kind.pattern.match(text)
-        if name is not None:
+        if name is None:
+            if self._recorder is not None:
+                self._recorder.file_changed(text)
+            return expected(self.folder, text)
+        there = self._is_there(text)
+        if there:
             self._hot.add(name)
             self._instruments.last_file.set(now)
-        elif self._recorder is not None:
-            self._recorder.file_changed(text)
+        return there is not False
 
     def deleted(self, text: str) -> None:
         """Somebody took a name away."""
         self._hot.discard(text)
         self._stuck.pop(text, None)
+        self._show()
 
-    def foreign(self, text: str) -> bool:
-        """Whether a name is nobody's, so that the unmanaged files should be counted again."""
-        return self.kind.pattern.match(text) is None and not expected(self.folder, text)
+    def _is_there(self, text: str) -> bool | None:
+        """Whether a regular file has that name; None: nothing has.
+
+        What an event names may have left since: a look at the whole folder runs ahead of the events in the queue. A
+        name without a file would keep a file's place in the hot set.
+        """
+        try:
+            return stat.S_ISREG(os.stat(text, dir_fd=self.folder.hot_fd, follow_symlinks=False).st_mode)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno not in SURVIVED:
+                raise
+            return True  # to find out is the move's business, which says what is wrong
 
     async def settle(self, read_at: float) -> None:
         """Archive until the hot set is within its limit; `read_at` is trio's time of the event's reading."""
@@ -114,22 +153,29 @@ class HotFolder:
                 displaced, more = await self._in_thread(scan.step)
                 for name in displaced:
                     await self._leave(name, read_at)
+                    if self._refused_in_a_row >= _HOPELESS:
+                        more = False  # a full disk; the comparisons begin again
+                        break
                 self._show()
             self._hot.replace(scan.newest())
         finally:
             scan.close()
         self._show()
 
-    def look(self) -> tuple[bool, Listing | None]:
-        """For a thread: (whether the path still leads here, what is in the folder)."""
+    def look(self) -> Look:
+        """For a thread: what there is."""
+        return self._lent.use(self._look)
+
+    def _look(self) -> Look:
         if self.folder.moved_away():
-            return False, None
-        return True, list_hot(self.folder, self._enough())
+            return Look(None, 0)
+        return Look(list_hot(self.folder, self._enough()), self.folder.free_bytes())
 
     async def compare(self, listing: Listing) -> None:
         """Correct the hot set by what a look found: what raised no event comes in, what went without one goes, the
         stuck try again.
         """
+        self._strangers = listing.unmanaged
         self._instruments.unmanaged_files.set(listing.unmanaged)
         unknown = frozenset(text for text in listing.names if text not in self._hot and text not in self._stuck)
         # A file that is being written, or whose event is on its way, is unknown for a moment. Twice unknown is missed.
@@ -177,17 +223,15 @@ class HotFolder:
                 raise
             self._refused(name, error)
             return False
+        self._refused_in_a_row = 0
         self._stuck.pop(name.text, None)
         if isinstance(archived, Archived):
             self._moved(archived, trio.current_time() - read_at)
         return True
 
     async def _copy_out(self, name: FileName) -> Archived | NotRegular | None:
-        def work() -> Archived | NotRegular | None:
-            with self.folder.clone() as folder:
-                return archive(folder, name, self._clock.wall(), durable=self._durable)
-
-        return await self._in_thread(work)
+        work = partial(archive, self.folder, name, self._clock.wall(), durable=self._durable)
+        return await self._in_thread(partial(self._lent.use, work))
 
     def _moved(self, archived: Archived, latency: float) -> None:
         instruments = self._instruments
@@ -205,6 +249,7 @@ class HotFolder:
 
     def _refused(self, name: FileName, error: OSError) -> None:
         self._stuck[name.text] = name
+        self._refused_in_a_row += 1
         trouble = errno_name(error)
         self._instruments.move_error(trouble)
         if trouble != self._trouble:
@@ -220,8 +265,10 @@ class HotFolder:
         self._instruments.hot_files.set(len(self._hot) + len(self._stuck))
 
     def _enough(self) -> int:
-        """Entries that a comparison looks at: more than that is a backlog, which `reconcile` takes in slices."""
-        return 4 * (self.kind.hot_limit + len(self._stuck)) + 1000
+        """Entries that a comparison looks at: more than that is a backlog, which `reconcile` takes in slices. A crowd
+        of strangers is none: with each comparison more of it is looked at, until it is seen whole.
+        """
+        return 4 * (self.kind.hot_limit + len(self._stuck)) + 2 * self._strangers + 1000
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)

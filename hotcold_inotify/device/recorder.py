@@ -7,7 +7,7 @@ or cannot be appended, makes its hour be recovered from the folder: whole, once 
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -17,7 +17,16 @@ from structlog.typing import FilteringBoundLogger
 
 from hotcold_inotify import playlist
 from hotcold_inotify.clock import Clock
-from hotcold_inotify.disk import LIVE_PLAYLIST, SURVIVED, Archived, Changed, Folder, HourPlaylist, errno_name
+from hotcold_inotify.disk import (
+    LIVE_PLAYLIST,
+    SURVIVED,
+    Archived,
+    Changed,
+    Folder,
+    HourPlaylist,
+    Lent,
+    errno_name,
+)
 from hotcold_inotify.hours import Generation
 from hotcold_inotify.livewindow import LiveWindow
 from hotcold_inotify.metrics import FolderInstruments
@@ -58,7 +67,9 @@ class Recorder:
         log: FilteringBoundLogger,
     ) -> None:
         """`folder` is cloned: `run` closes the clone."""
-        self._folder = folder.clone()
+        self._lent = Lent()
+        self._folder = self._lent.closing.enter_context(folder.clone())
+        self._lent.closing.callback(self._drop_all)
         self._clock = clock
         self._instruments = instruments
         self._limiter = limiter
@@ -73,7 +84,7 @@ class Recorder:
         self._probe = Probe()
         self._not_before = 0.0
         self._trouble: str | None = None
-        self._abandoned = False  # a thread may still be using our descriptors: leave them to it
+        self._abandoned = False  # a thread may still be at work on an hour: it is not ours any more
         self._send, self._inbox = trio.open_memory_channel[Archived | _Heard | _Look](_QUEUE)
 
     def watch_hot(self, holds: Callable[[Generation], bool]) -> None:
@@ -97,6 +108,13 @@ class Recorder:
     def look(self) -> None:
         """Time has passed."""
         self._offer(_Look())
+
+    def returned(self, slots: Iterable[int]) -> None:
+        """Segments that nobody archived just now are in these slots."""
+        for slot in slots:
+            generation = self._folder.slots.holds(slot)
+            if generation is not None:
+                self._behind[generation] = None
 
     async def run(self) -> None:
         """Work until cancelled; then list what is already in the queue, for its files are in their slots."""
@@ -145,16 +163,22 @@ class Recorder:
     async def _open(self, generation: Generation) -> HourPlaylist | None:
         """The hour's playlist, brought in line with its folder; None: its slot holds another hour by now."""
         slot_fd = self._folder.slots.open(generation.slot)
-        if self._folder.slots.held(slot_fd) not in (None, generation):
+        try:
+            held = self._folder.slots.held(slot_fd)
+        except OSError:
+            os.close(slot_fd)
+            raise
+        if held not in (None, generation):
             os.close(slot_fd)
             return None
-        hour = HourPlaylist(slot_fd, generation, self._folder.kind.pattern, durable=self._durable)
+        hour = self._hours[generation] = HourPlaylist(
+            slot_fd, generation, self._folder.kind.pattern, durable=self._durable
+        )
         try:
             await self._recover(hour)
-        except BaseException:
-            hour.close()
+        except OSError:
+            self._drop(generation)
             raise
-        self._hours[generation] = hour
         return hour
 
     async def _recover(self, hour: HourPlaylist) -> None:
@@ -180,6 +204,7 @@ class Recorder:
             await self._open(generation)
         except OSError as error:
             self._failed(generation, error)
+            self._behind[generation] = self._behind.pop(generation)
         else:
             self._recovered_from_trouble()
             del self._behind[generation]
@@ -206,10 +231,8 @@ class Recorder:
         """Append what is queued, without waiting for anything; whatever does not go smoothly is found at the next
         start.
         """
-        if self._abandoned:
-            return
         try:
-            while True:
+            while not self._abandoned:
                 item = self._inbox.receive_nowait()
                 if not isinstance(item, Archived):
                     continue
@@ -224,9 +247,7 @@ class Recorder:
             if error.errno not in SURVIVED:
                 raise
         finally:
-            for generation in list(self._hours):
-                self._drop(generation)
-            self._folder.close()
+            self._lent.close()
 
     def _over(self, generation: Generation) -> bool:
         return generation < self._folder.calendar.generation_at(self._clock.wall()) and not self._holds(generation)
@@ -243,6 +264,10 @@ class Recorder:
             return
         try:
             text = os.read(fd, _LIVE_BYTES).decode("utf-8", "replace")
+        except OSError as error:
+            if error.errno not in SURVIVED:  # EISDIR: a folder has its name; EAGAIN: a FIFO
+                raise
+            return
         finally:
             os.close(fd)
         try:
@@ -295,6 +320,10 @@ class Recorder:
         if hour is not None:
             hour.close()
 
+    def _drop_all(self) -> None:
+        for generation in list(self._hours):
+            self._drop(generation)
+
     def _offer(self, item: _Heard | _Look) -> None:
         # Both come again within seconds: a full queue may miss one. Hearing less of the live playlist costs a
         # duration's precision.
@@ -303,7 +332,9 @@ class Recorder:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
-            return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+            return await trio.to_thread.run_sync(
+                partial(self._lent.use, work), limiter=self._limiter, abandon_on_cancel=True
+            )
         except trio.Cancelled:
             self._abandoned = True
             raise

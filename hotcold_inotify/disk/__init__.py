@@ -12,6 +12,7 @@ from hotcold_inotify.disk.expiry import Due, Expired, empty_rooms, rooms, trim
 from hotcold_inotify.disk.folder import Folder
 from hotcold_inotify.disk.hourplaylist import Changed, HourPlaylist
 from hotcold_inotify.disk.layout import Home, find_devices, home
+from hotcold_inotify.disk.lending import Lent
 from hotcold_inotify.disk.listing import LIVE_PLAYLIST, Listing, Scan, expected, generation_of, list_hot, list_slot
 from hotcold_inotify.disk.rootlock import RootHeld, RootLock, holder
 from hotcold_inotify.disk.slots import PLAYLIST, SLOT_NAMES, Place, Slots
@@ -28,6 +29,7 @@ __all__ = [
     "Folder",
     "Home",
     "HourPlaylist",
+    "Lent",
     "Listing",
     "NotRegular",
     "Place",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.reactor_process import Running, Start, answers, eventually
+from tests.live.started import Running, Start, answers, eventually
 
 
 @pytest.fixture

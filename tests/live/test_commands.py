@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.reactor_process import Start, eventually, put
+from tests.live.started import Start, eventually, put
 
 
 def hotcold(*words: str | Path, code: int = 0, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

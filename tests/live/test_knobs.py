@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from hotcold_inotify.config import Config, Kind
-from tests.live.reactor_process import Start, eventually, hot, put
+from tests.live.started import Start, eventually, hot, put
 
 # Key -> the test here that shows it act.
 SHOWN = {

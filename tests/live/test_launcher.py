@@ -206,7 +206,10 @@ class Picture:
             "pgm",
             "-",
         ]
-        pgm = subprocess.run(command, check=True, capture_output=True, timeout=30).stdout
+        return cls.parse(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
+
+    @classmethod
+    def parse(cls, pgm: bytes) -> "Picture":
         magic, size, depth, pixels = pgm.split(b"\n", 3)  # pgm(5)
         width, height = map(int, size.split())
         assert (magic, depth, len(pixels)) == (b"P5", b"255", width * height)
@@ -387,6 +390,27 @@ def test_the_clock_is_local_time_before_and_after_the_clocks_change(recording: R
     assert sides == {False, True}
 
 
+def test_every_digit_and_every_bit_is_drawn_as_it_is_read(
+    launch: Launch, device: Path, fake_ffmpeg: Path, ffmpeg_exe: str, tmp_path: Path
+) -> None:
+    said = arguments(fake_ffmpeg, launch(device, HOTCOLD_FFMPEG=str(fake_ffmpeg), HOTCOLD_AUDIO="none", TZ="XXX-5:30"))
+    graph = said[said.index("-i") + 1]
+    first, step, frames = 100_000_000, 123_456_789, 34  # from 1973 to 2106, the last year that 32 bits can tell
+    assert graph.count("realtime=limit=86400,settb=1,setpts=time(0),") == 1
+    fixed = graph.replace("realtime=limit=86400,settb=1,setpts=time(0),", f"settb=1,setpts={first}+N*{step},")
+    command = [ffmpeg_exe, "-v", "error", "-f", "lavfi", "-i", fixed, "-frames:v", str(frames), "-pix_fmt", "gray"]
+    subprocess.run([*command, str(tmp_path / "%d.pgm")], check=True, timeout=30)
+    seen = set()
+    for frame in range(frames):
+        picture = Picture.parse((tmp_path / f"{frame + 1}.pgm").read_bytes())
+        second = first + frame * step
+        clock = f"{datetime.fromtimestamp(second, UTC) + timedelta(hours=5, minutes=30):%H:%M:%S}"
+        assert (picture.second(), picture.clock()) == (second, clock)
+        seen |= set(enumerate(clock))
+    assert {digit for _, digit in seen} == set("0123456789:")
+    assert {digit for place, digit in seen if place == 7} == set("0123456789")
+
+
 def test_events_blacken_freeze_and_silence(launch: Launch, device: Path, ffmpeg_exe: str) -> None:
     running = launch(device, HOTCOLD_FFMPEG=ffmpeg_exe, HOTCOLD_TEST_EVENTS="black:1-2 frozen:3-4 silent:1-3")
     running.await_file("segments/segment_000000004.ts")
@@ -535,14 +559,16 @@ def test_the_list_is_changed_only_in_turn(launch: Launch, device: Path, fake_ffm
     listed.write_text(f"{device},99999999,hd\n{device}\n{device}0,3,sd\nno line's end", "utf-8")
     settings = {"HOTCOLD_FFMPEG": str(fake_ffmpeg), "HOTCOLD_ACTIVE_CAPTURES": str(listed)}
     before = listed.read_text("utf-8")
-    with Path(f"{listed}.lock").open("wb") as lock:
+    with Path(f"{listed}.lock").open("wb") as lock, listed.open(encoding="utf-8") as reader:
         fcntl.flock(lock, fcntl.LOCK_EX)
         both = [launch(path, **settings) for path in (device, other)]
         # Both have come as far as the list when they have made their folders and looked for numbers: they wait for us.
         wait_for(lambda: all(waits_for_flock(running.pid) for running in both), "two launchers in the queue")
         assert listed.read_text("utf-8") == before
-    for running in both:
-        running.ffmpeg()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        for running in both:
+            running.ffmpeg()
+        assert reader.read() == before  # replaced, not written over: nobody reads half a list
     lines = listed.read_text("utf-8").splitlines()
     assert lines[:2] == [f"{device}0,3,sd", "no line's end"]
     assert set(lines[2:]) == {f"{running.device},{running.pid},sd" for running in both}
@@ -764,6 +790,8 @@ ACTS: Final[Sequence[tuple[dict[str, str], Sequence[str]]]] = (
     ({"AUDIO_CODEC": "mp2", "AUDIO_BITRATE": "96k", "AUDIO_RATE": "44100"}, ["-c:a", "mp2", "-b:a", "96k", "-ar", "44100"]),
     ({"CAPTURE_FPS": "0.5"}, ["-vf", "fps=0.5,scale=out_range=pc,format=yuv420p"]),
     ({"THUMBNAIL_FPS": "1", "THUMBNAIL_WIDTH": "160"}, ["-vf", "fps=1,scale=160:-2:out_range=pc,format=yuv420p"]),
+    ({}, ["-f", "image2", "-atomic_writing", "1", "-start_number", "0", "captures/capture_%09d.jpg"]),
+    ({}, ["-f", "image2", "-atomic_writing", "1", "-start_number", "0", "thumbnails/capture_%09d_thumbnail.jpg"]),
     ({"JPEG_QUALITY": "9"}, ["-c:v", "mjpeg", "-q:v", "9", "-color_range", "pc"]),
 )  # fmt: skip
 

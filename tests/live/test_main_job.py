@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hotcold_inotify import playlist
-from tests.live.reactor_process import Start, eventually, everywhere, hot, put
+from tests.live.started import Start, eventually, everywhere, hot, put
 
 LIMITS = """
 [kinds.segments]
