@@ -11,6 +11,9 @@ from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallabl
 from hotcold_inotify.config import Listen
 
 _BACKLOG = 128
+# Milliseconds for which a client may leave what it was sent unread (TCP_USER_TIMEOUT in tcp(7)). Hypercorn shields its
+# sending from cancellation: one client that never reads would hold up the end of the process for ever.
+_UNREAD = 3_000
 
 
 class CannotListen(Exception):
@@ -23,6 +26,7 @@ def bind(listen: Listen) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD)  # what it accepts inherits it
         sock.bind((listen.host, listen.port))
         sock.listen(_BACKLOG)
     except OSError as error:
@@ -31,16 +35,27 @@ def bind(listen: Listen) -> socket.socket:
     return sock
 
 
+class _Config(hypercorn.config.Config):
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self._sock = sock
+
+    def create_sockets(self) -> hypercorn.config.Sockets:
+        """The one that we have, which stays ours to close if hypercorn is cancelled before it asks."""
+        return hypercorn.config.Sockets([], [self._sock], [])
+
+
 async def serve(app: ASGIFramework, sock: socket.socket) -> None:
     """Serve until cancelled; takes the socket over."""
-    config = hypercorn.config.Config()
+    sock.setblocking(False)
+    config = _Config(sock)
     errors = logging.getLogger("hypercorn.error")
     errors.setLevel(logging.WARNING)  # its info level repeats what we say ourselves
     config.errorlog = errors
     config.include_server_header = False
     config.graceful_timeout = 0.5
-    config.bind = [f"fd://{sock.detach()}"]
-    await hypercorn.trio.serve(app, config, mode="asgi")
+    with sock:
+        await hypercorn.trio.serve(app, config, mode="asgi")
 
 
 def routes(apps: Mapping[str, ASGIFramework]) -> ASGIFramework:

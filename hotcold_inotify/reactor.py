@@ -15,7 +15,6 @@ from collections.abc import Callable
 import attrs
 import structlog
 import trio
-from hypercorn.typing import ASGIFramework
 from prometheus_client import CollectorRegistry, make_asgi_app
 from structlog.typing import FilteringBoundLogger
 
@@ -87,6 +86,7 @@ class Reactor:
         self._leaving: set[str] = set()  # not gone yet: a device that comes back under such a name waits for a look
         self._turn = trio.CancelScope()  # ends the present configuration's turn, of which there may be several
         self._sock: socket.socket | None = None
+        self._metrics = trio.CancelScope()  # ends the serving of the metrics
         self._started = False
         self._ended = False
         self._next = config
@@ -103,26 +103,24 @@ class Reactor:
         try:
             self._sock = _bound(self.config.metrics.listen)
             # Around all of it: a signal between two configurations would else end the process.
-            async with trio.open_nursery() as nursery:
+            async with trio.open_nursery() as self._nursery:
+                self._serve_metrics()
                 if self._heed_signals:
-                    await nursery.start(self._signals)
+                    await self._nursery.start(self._signals)
                 while not self._ended:
-                    await self._serve_config(task_status)
+                    await self._serve_devices(task_status)
                     if not self._ended:
                         self._renew()
-                nursery.cancel_scope.cancel()
+                self._nursery.cancel_scope.cancel()
         finally:
             self._lock.close()
             if self._sock is not None:
                 self._sock.close()
 
-    async def _serve_config(self, task_status: trio.TaskStatus[None]) -> None:
-        """Serve by the configuration as it is, until `_turn` is cancelled."""
+    async def _serve_devices(self, task_status: trio.TaskStatus[None]) -> None:
+        """Serve the devices by the configuration as it is, until `_turn` is cancelled."""
         with self._turn:
             async with trio.open_nursery() as nursery:
-                if self._sock is not None:
-                    self._say_address(endpoint.address(self._sock))
-                    nursery.start_soon(endpoint.serve, self._app(), self._sock.dup())
                 nursery.start_soon(self._watch_clock)
                 await nursery.start(self._devices)
                 if not self._started:
@@ -130,10 +128,20 @@ class Reactor:
                     task_status.started()
         self._turn = trio.CancelScope()
 
-    def _say_address(self, address: str) -> None:
-        if address != self.address:
-            self.address = address
-            self._log.info("metrics served", address=f"{address}/metrics")
+    def _serve_metrics(self) -> None:
+        """Begin to serve on the bound socket. It outlives the turns: a slow client must not hold up a new one."""
+        self.address = None
+        if self._sock is None:
+            return
+        self.address = endpoint.address(self._sock)
+        self._metrics = trio.CancelScope()
+        self._nursery.start_soon(self._serve_endpoint, self._metrics, self._sock.dup())
+        self._log.info("metrics served", address=f"{self.address}/metrics")
+
+    async def _serve_endpoint(self, scope: trio.CancelScope, sock: socket.socket) -> None:
+        with scope:
+            app = {"/metrics": make_asgi_app(self.registry), "/healthz": endpoint.health(self.problem)}
+            await endpoint.serve(endpoint.routes(app), sock)
 
     def problem(self) -> str | None:
         """Why the reactor is not healthy, or None."""
@@ -203,29 +211,27 @@ class Reactor:
         self._log.info("configuration read again", root=config.root)
 
     def _rebind(self, listen: Listen | None) -> None:
-        """Listen elsewhere; CannotStart: there it cannot be, and nothing has changed."""
-        sock = self._sock
-        try:
+        """Listen elsewhere; CannotStart: there it cannot be, and the old address is listened on."""
+        old, before = self._sock, self.config.metrics.listen
+        if old is None or before is None or listen is None or before.port != listen.port or not listen.port:
             self._sock = _bound(listen)
-        except CannotStart:
-            old = self.config.metrics.listen
-            if sock is None or old is None or listen is None or old.port != listen.port:
-                raise
+        else:
             # The port is our own, at another host: only one of the two can have it.
-            sock.close()
+            self._metrics.cancel()
+            old.shutdown(socket.SHUT_RDWR)
             self._sock = None
             try:
                 self._sock = _bound(listen)
             except CannotStart:
-                self._sock = _bound(old)
+                self._sock = _bound(before)
+                self._serve_metrics()
                 raise
-        if sock is not None:
-            sock.close()
-        if self._sock is None:
-            self.address = None
-
-    def _app(self) -> ASGIFramework:
-        return endpoint.routes({"/metrics": make_asgi_app(self.registry), "/healthz": endpoint.health(self.problem)})
+            finally:
+                old.close()
+        if old is not None:
+            self._metrics.cancel()
+            old.close()
+        self._serve_metrics()
 
     async def _watch_clock(self) -> None:
         while True:

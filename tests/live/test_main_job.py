@@ -253,9 +253,10 @@ def test_i3_a_burst_that_overflows_the_queue_loses_nothing(
     began = time.monotonic()
     eventually("the burst to settle", lambda: len(hot(folder)) == 5, 30)
     took = time.monotonic() - began
+    # The fault must have fired. A sweep may have settled it before the event was read.
+    eventually("an overflow", lambda: running.metric("hotcold_inotify_overflows_total", device="capture1") > 0)
     overflows = running.metric("hotcold_inotify_overflows_total", device="capture1")
     print(f"settled {took:.2f} s after the reactor woke to 20,000 files, {overflows:.0f} overflows")  # noqa: T201  a figure
-    assert overflows > 0, "the fault must have fired"
     assert len(everywhere(folder, "capture_*.jpg")) == 20_000
     assert took < 10, "ten times the promise: more than a busy machine explains"
 
