@@ -1,7 +1,9 @@
 """The commands. Each does little more than hand its words to the room that does the work."""
 
 import functools
+import io
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +55,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="One JSON document 
 @click.pass_context
 def main(context: click.Context, /, **given: str | None) -> None:
     """Keep capture folders hot and cold: the newest files in the root, the rest in their hour's folder."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A folder's name may be any bytes; one that is no text must not keep the others from being shown.
+        sys.stdout.reconfigure(errors="backslashreplace")
     remember(context, given)
 
 

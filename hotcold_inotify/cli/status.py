@@ -1,21 +1,28 @@
 """`hotcold status`: what the folders say, with or without a reactor. It reads, and changes nothing."""
 
+import contextlib
 import json
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
 
 import attrs
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hotcold_inotify import hours
 from hotcold_inotify.cli.settings import Failed
 from hotcold_inotify.config import Config, Kind
-from hotcold_inotify.disk import SLOT_NAMES, Home, errno_name, find_devices, holder, list_hot, rooms
+from hotcold_inotify.disk import SLOT_NAMES, Folder, Home, errno_name, find_devices, holder, list_hot, rooms
 from hotcold_inotify.hours import Calendar
 
+# A folder over its limit is looked at again, for a second: a file may have come in this moment, and a reactor takes
+# milliseconds to let another one go.
+_LOOKS = 10
+_PAUSE = 0.1
 # A pipe has no width; the table needs this much.
 _WIDTH = 110
 
@@ -46,8 +53,15 @@ def show(config: Config, *, as_json: bool) -> None:
     except OSError as error:
         raise Failed(f"cannot list the root {config.root}: {error.strerror}") from error
     calendar = Calendar(hours.zone(config.timezone))
-    now = time.time()
-    found = [_look(device, kind, calendar, now) for device in devices.values() for kind in config.kinds]
+    folders = [(device, kind) for device in devices.values() for kind in config.kinds]
+    found = [_look(device, kind, calendar) for device, kind in folders]
+    for _ in range(_LOOKS):
+        over = [number for number, one in enumerate(found) if one.hot > one.limit]
+        if not over:
+            break
+        time.sleep(_PAUSE)
+        for number in over:
+            found[number] = _look(*folders[number], calendar)
     pid = holder(config.root)
     if as_json:
         document = {
@@ -65,23 +79,30 @@ def show(config: Config, *, as_json: bool) -> None:
         raise Failed("; ".join(_complaint(one) for one in bad))
 
 
-def _look(device: Home, kind: Kind, calendar: Calendar, now: float) -> FolderStatus:
+def _look(device: Home, kind: Kind, calendar: Calendar) -> FolderStatus:
+    now = time.time()
     live = calendar.generation_at(now).slot
     try:
         with device.open(kind, calendar) as folder:
             listing = list_hot(folder, 1_000_000)
-            mtimes = [os.stat(text, dir_fd=folder.hot_fd, follow_symlinks=False).st_mtime for text in listing.names]
+            mtimes = list(_mtimes(folder, listing.names))
             held = {name: folder.slots.holds(int(name)) for name in SLOT_NAMES}
             slots = {name: str(generation) for name, generation in held.items() if generation is not None}
             age = round(now - max(mtimes), 3) if mtimes else None
             waiting = len(rooms(folder))
             return FolderStatus(
-                device.name, kind.name, len(listing.names), kind.hot_limit, listing.unmanaged, live, slots, age, waiting
+                device.name, kind.name, len(mtimes), kind.hot_limit, listing.unmanaged, live, slots, age, waiting
             )
     except OSError as error:
         return FolderStatus(
             device.name, kind.name, 0, kind.hot_limit, 0, live, {}, None, 0, f"{errno_name(error)}: {error.filename}"
         )
+
+
+def _mtimes(folder: Folder, names: Iterable[str]) -> Iterator[float]:
+    for text in names:
+        with contextlib.suppress(FileNotFoundError):  # archived since it was listed
+            yield os.stat(text, dir_fd=folder.hot_fd, follow_symlinks=False).st_mtime
 
 
 def _plain(one: FolderStatus) -> dict[str, object]:
@@ -94,7 +115,8 @@ def _complaint(one: FolderStatus) -> str:
 
 
 def _print(config: Config, found: list[FolderStatus], pid: int | None) -> None:
-    table = Table(title=f"{config.root} · reactor {'not running' if pid is None else f'running, process {pid}'}")
+    # Text, for in a plain string rich reads brackets as markup.
+    table = Table(title=Text(f"{config.root} · reactor {'not running' if pid is None else f'running, process {pid}'}"))
     for heading in ("device", "kind", "hot / limit", "newest", "live slot", "hours held", "waiting", "unmanaged"):
         table.add_column(heading, justify="left" if heading in ("device", "kind") else "right")
     for one in found:
@@ -107,7 +129,7 @@ def _print(config: Config, found: list[FolderStatus], pid: int | None) -> None:
             str(one.waiting),
             str(one.unmanaged),
         )
-        table.add_row(one.device, one.kind, *cells)
+        table.add_row(Text(one.device), one.kind, *cells)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     console.print(table)
     if not found:

@@ -1,9 +1,11 @@
 """The other commands: init, status, rotate, config, and what all of them share."""
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -50,6 +52,38 @@ def test_status_says_what_the_folders_say(root: Path, start: Start) -> None:
     over = hotcold("status", "--json", "--config", running.config, code=1)
     assert json.loads(over.stdout)["reactor"] is None
     assert "3 hot files, the limit is 2" in over.stderr
+
+
+def test_status_beside_a_busy_reactor_finds_nothing_wrong(root: Path, start: Start) -> None:
+    running = start("[kinds.captures]\nhot_limit = 2\n")
+    folder = root / "capture1" / "captures"
+    stop = threading.Event()
+
+    def write() -> None:
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            put(folder, f"capture_{number}.jpg")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(5):
+            found = json.loads(hotcold("status", "--json", "--config", running.config).stdout)
+            assert found["devices"]["capture1"]["captures"]["error"] is None
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_any_name_can_be_shown(tmp_path: Path) -> None:
+    os.mkdir(os.fsencode(tmp_path) + b"/capture\xff")
+    (tmp_path / "capture[bold]2").mkdir()
+    for command in ("init", "status", "rotate"):
+        said = hotcold(command, "--root", tmp_path).stdout
+        assert r"capture\udcff" in said
+        assert "capture[bold]2" in said
+    assert "capture\udcff" in json.loads(hotcold("status", "--json", "--root", tmp_path).stdout)["devices"]
 
 
 def test_rotate_takes_what_has_expired_and_a_dry_run_nothing(tmp_path: Path) -> None:
