@@ -4,14 +4,11 @@ import fcntl
 import os
 from functools import partial
 
-import structlog
 import trio
 
-from hotcold_inotify import playlist
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Kind
 from hotcold_inotify.disk import (
-    LIVE_PLAYLIST,
     SLOT_NAMES,
     SURVIVED,
     Folder,
@@ -20,16 +17,15 @@ from hotcold_inotify.disk import (
     errno_name,
     generation_of,
     list_hot,
+    read_live,
     remove_unfinished,
 )
 from hotcold_inotify.hours import Calendar, Generation
 from hotcold_inotify.livewindow import LiveWindow
+from hotcold_inotify.logs import logger
 from hotcold_inotify.metrics import Instruments
 from hotcold_inotify.probe import Probe
 from hotcold_inotify.timeline import Knowledge
-
-# Bytes of a live playlist that are read: ffmpeg's has a few hundred.
-_LIVE_BYTES = 1 << 20
 
 
 async def recover(
@@ -39,7 +35,7 @@ async def recover(
     thread.
     """
     limiter, probe = trio.CapacityLimiter(1), Probe()
-    log = structlog.get_logger().bind(device=home.name)
+    log = logger(device=home.name)
     for kind in kinds:
         live = calendar.generation_at(clock.wall()).slot
         for ago in range(len(SLOT_NAMES)):
@@ -81,13 +77,8 @@ def _hot_hours(folder: Folder) -> set[Generation | None]:
 
 def _knowledge(folder: Folder, slot: int, probe: Probe) -> Knowledge:
     window = LiveWindow()
-    try:
-        fd = os.open(LIVE_PLAYLIST, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder.hot_fd)
-        try:
-            window.read(playlist.parse(os.read(fd, _LIVE_BYTES).decode("utf-8", "replace")))
-        finally:
-            os.close(fd)
-    except (OSError, playlist.PlaylistError):
-        pass  # no encoder has run, or it was killed: the old playlist and the mtimes remain
+    live = read_live(folder)
+    if live is not None:
+        window.read(live)
     path = os.path.join(folder.cold_path, str(slot))
     return Knowledge(window.get, lambda name: probe.duration(os.path.join(path, name)), float(window.nominal or 1))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import hypercorn.config
 import hypercorn.trio
+import trio
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
 from hotcold_inotify.config import Listen
@@ -56,6 +57,75 @@ async def serve(app: ASGIFramework, sock: socket.socket) -> None:
     config.graceful_timeout = 0.5
     with sock:
         await hypercorn.trio.serve(app, config, mode="asgi")
+
+
+class Server:
+    """One application at one address, or at none, which may change while it serves."""
+
+    def __init__(self, app: ASGIFramework, listen: Listen | None, served: Callable[[str], None]) -> None:
+        """Bound at once: CannotListen. `served` hears the address whenever serving begins."""
+        self._app = app
+        self._listen = listen
+        self._served = served
+        self._sock = _bound(listen)
+        self._serving = trio.CancelScope()
+        self._nursery: trio.Nursery | None = None
+
+    @property
+    def address(self) -> str | None:
+        """`http://host:port`; None while there is none."""
+        return None if self._sock is None else address(self._sock)
+
+    def start(self, nursery: trio.Nursery) -> None:
+        """Serve, here and wherever it is moved to, in tasks of the nursery."""
+        self._nursery = nursery
+        self._begin()
+
+    def move(self, listen: Listen | None) -> None:
+        """Serve elsewhere. CannotListen: there it cannot be, and the old address is served."""
+        if listen == self._listen:
+            return
+        old, before = self._sock, self._listen
+        if old is not None and before is not None and listen is not None and before.port == listen.port != 0:
+            # The port is our own, at another host: only one of the two can have it.
+            self._end(old)
+            self._sock = None
+            try:
+                self._sock = bind(listen)
+            except CannotListen:
+                self._sock = bind(before)
+                self._begin()
+                raise
+        else:
+            self._sock = _bound(listen)
+            if old is not None:
+                self._end(old)
+        self._listen = listen
+        self._begin()
+
+    def close(self) -> None:
+        """Give the address up; the tasks end with their nursery."""
+        if self._sock is not None:
+            self._sock.close()
+
+    def _begin(self) -> None:
+        if self._sock is not None and self._nursery is not None:
+            self._serving = trio.CancelScope()
+            self._nursery.start_soon(self._run, self._serving, self._sock.dup())
+            self._served(address(self._sock))
+
+    def _end(self, sock: socket.socket) -> None:
+        self._serving.cancel()
+        sock.shutdown(socket.SHUT_RDWR)  # its duplicate, in the task that is ending, holds the port no longer either
+        sock.close()
+
+    async def _run(self, scope: trio.CancelScope, sock: socket.socket) -> None:
+        with scope:
+            await serve(self._app, sock)
+
+
+def _bound(listen: Listen | None) -> socket.socket | None:
+    return None if listen is None else bind(listen)
 
 
 def routes(apps: Mapping[str, ASGIFramework]) -> ASGIFramework:

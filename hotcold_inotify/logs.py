@@ -67,6 +67,26 @@ def logger(**keys: object) -> FilteringBoundLogger:
     return bound
 
 
+class Troubles:
+    """Says a trouble when it begins or changes, and when it ends: once each, however often it is met in between."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._errnos: dict[str, str] = {}
+
+    def begins(self, what: str, errno: str, text: str, /, **keys: object) -> None:
+        """`what` has met this errno (its symbolic name)."""
+        if self._errnos.get(what) != errno:
+            self._errnos[what] = errno
+            self._log.error(text, errno=errno, **keys)
+
+    def ends(self, what: str, text: str, /, **keys: object) -> None:
+        """`what` has gone well."""
+        before = self._errnos.pop(what, None)
+        if before is not None:
+            self._log.info(text, after=before, **keys)
+
+
 def _timestamp(log_format: Format) -> list[Processor]:
     match log_format:
         case "text":

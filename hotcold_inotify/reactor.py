@@ -9,22 +9,20 @@ import errno
 import os
 import resource
 import signal
-import socket
 from collections.abc import Callable
 
 import attrs
-import structlog
 import trio
 from prometheus_client import CollectorRegistry, make_asgi_app
-from structlog.typing import FilteringBoundLogger
 
 from hotcold_inotify import audit, endpoint, hours
 from hotcold_inotify.brake import Brake
 from hotcold_inotify.clock import Clock
-from hotcold_inotify.config import Config, ConfigError, Listen
+from hotcold_inotify.config import Config, ConfigError
 from hotcold_inotify.device import Device
 from hotcold_inotify.disk import Home, RootHeld, RootLock, errno_name, find_devices
 from hotcold_inotify.hours import Calendar
+from hotcold_inotify.logs import logger
 from hotcold_inotify.metrics import Instruments
 from hotcold_inotify.rotation import Rotation
 from hotcold_inotify.watch import Changes
@@ -75,8 +73,6 @@ class Reactor:
         """
         self.config = config
         self.registry = registry
-        self.address: str | None = None
-        """Where the metrics are served, once `run` has started."""
         self._clock = clock or Clock()
         self._reload = reload
         self._heed_signals = heed_signals
@@ -85,12 +81,11 @@ class Reactor:
         self._running: dict[str, _Running] = {}
         self._leaving: set[str] = set()  # not gone yet: a device that comes back under such a name waits for a look
         self._turn = trio.CancelScope()  # ends the present configuration's turn, of which there may be several
-        self._sock: socket.socket | None = None
-        self._metrics = trio.CancelScope()  # ends the serving of the metrics
+        self._metrics: endpoint.Server | None = None
         self._started = False
         self._ended = False
         self._next = config
-        self._log: FilteringBoundLogger = structlog.get_logger()
+        self._log = logger()
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until SIGTERM or SIGINT, or until cancelled; started when every device is watched and within its
@@ -101,21 +96,38 @@ class Reactor:
         _raise_descriptor_limit()
         self._lock = _locked(self.config.root)
         try:
-            self._sock = _bound(self.config.metrics.listen)
-            # Around all of it: a signal between two configurations would else end the process.
-            async with trio.open_nursery() as self._nursery:
-                self._serve_metrics()
+            self._metrics = self._bound()
+            # Around all of it: a signal between two configurations would else end the process. The metrics too outlive
+            # the turns: a slow client must not hold up a new one.
+            async with trio.open_nursery() as nursery:
+                self._metrics.start(nursery)
                 if self._heed_signals:
-                    await self._nursery.start(self._signals)
+                    await nursery.start(self._signals)
                 while not self._ended:
                     await self._serve_devices(task_status)
                     if not self._ended:
-                        self._renew()
-                self._nursery.cancel_scope.cancel()
+                        self._renew(self._metrics)
+                nursery.cancel_scope.cancel()
         finally:
             self._lock.close()
-            if self._sock is not None:
-                self._sock.close()
+            if self._metrics is not None:
+                self._metrics.close()
+
+    @property
+    def address(self) -> str | None:
+        """Where the metrics are served, once `run` has started; None: nowhere."""
+        return None if self._metrics is None else self._metrics.address
+
+    def _bound(self) -> endpoint.Server:
+        app = {"/metrics": make_asgi_app(self.registry), "/healthz": endpoint.health(self.problem)}
+
+        def served(address: str) -> None:
+            self._log.info("metrics served", address=f"{address}/metrics")
+
+        try:
+            return endpoint.Server(endpoint.routes(app), self.config.metrics.listen, served)
+        except endpoint.CannotListen as error:
+            raise _elsewhere(error) from error
 
     async def _serve_devices(self, task_status: trio.TaskStatus[None]) -> None:
         """Serve the devices by the configuration as it is, until `_turn` is cancelled."""
@@ -127,21 +139,6 @@ class Reactor:
                     self._started = True
                     task_status.started()
         self._turn = trio.CancelScope()
-
-    def _serve_metrics(self) -> None:
-        """Begin to serve on the bound socket. It outlives the turns: a slow client must not hold up a new one."""
-        self.address = None
-        if self._sock is None:
-            return
-        self.address = endpoint.address(self._sock)
-        self._metrics = trio.CancelScope()
-        self._nursery.start_soon(self._serve_endpoint, self._metrics, self._sock.dup())
-        self._log.info("metrics served", address=f"{self.address}/metrics")
-
-    async def _serve_endpoint(self, scope: trio.CancelScope, sock: socket.socket) -> None:
-        with scope:
-            app = {"/metrics": make_asgi_app(self.registry), "/healthz": endpoint.health(self.problem)}
-            await endpoint.serve(endpoint.routes(app), sock)
 
     def problem(self) -> str | None:
         """Why the reactor is not healthy, or None."""
@@ -188,18 +185,17 @@ class Reactor:
         self._next = config
         return True
 
-    def _renew(self) -> None:
+    def _renew(self, metrics: endpoint.Server) -> None:
         """Move over to the new configuration, its root and its address; one that cannot be moved to is refused."""
         before, config = self.config, self._next
         try:
             lock = _locked(config.root) if config.root != before.root else self._lock
             try:
-                if config.metrics.listen != before.metrics.listen:
-                    self._rebind(config.metrics.listen)
-            except CannotStart:
+                metrics.move(config.metrics.listen)
+            except endpoint.CannotListen as error:
                 if lock is not self._lock:
                     lock.close()
-                raise
+                raise _elsewhere(error) from error
         except CannotStart as error:
             self._next = before
             self._log.error("the new configuration is refused, the old one stays", error=str(error))
@@ -209,29 +205,6 @@ class Reactor:
             self._lock = lock
         self.config = config
         self._log.info("configuration read again", root=config.root)
-
-    def _rebind(self, listen: Listen | None) -> None:
-        """Listen elsewhere; CannotStart: there it cannot be, and the old address is listened on."""
-        old, before = self._sock, self.config.metrics.listen
-        if old is None or before is None or listen is None or before.port != listen.port or not listen.port:
-            self._sock = _bound(listen)
-        else:
-            # The port is our own, at another host: only one of the two can have it.
-            self._metrics.cancel()
-            old.shutdown(socket.SHUT_RDWR)
-            self._sock = None
-            try:
-                self._sock = _bound(listen)
-            except CannotStart:
-                self._sock = _bound(before)
-                self._serve_metrics()
-                raise
-            finally:
-                old.close()
-        if old is not None:
-            self._metrics.cancel()
-            old.close()
-        self._serve_metrics()
 
     async def _watch_clock(self) -> None:
         while True:
@@ -346,13 +319,8 @@ def _locked(root: str) -> RootLock:
         ) from error
 
 
-def _bound(listen: Listen | None) -> socket.socket | None:
-    if listen is None:
-        return None
-    try:
-        return endpoint.bind(listen)
-    except endpoint.CannotListen as error:
-        raise CannotStart(f"{error}; set another address as metrics.listen") from error
+def _elsewhere(error: endpoint.CannotListen) -> CannotStart:
+    return CannotStart(f"{error}; set another address as metrics.listen")
 
 
 def _raise_descriptor_limit() -> None:

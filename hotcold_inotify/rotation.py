@@ -12,9 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 import attrs
-import structlog
 import trio
-from structlog.typing import FilteringBoundLogger
 
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Kind
@@ -32,6 +30,7 @@ from hotcold_inotify.disk import (
     trim,
 )
 from hotcold_inotify.hours import Calendar, Generation
+from hotcold_inotify.logs import Troubles, logger
 from hotcold_inotify.metrics import Instruments
 
 # Seconds between two looks at the clock. After a suspend the monotonic clock knows nothing of the hours that went by.
@@ -125,9 +124,9 @@ class Rotation:
         self._believable = believable
         self._instruments = instruments
         self._returned = returned
-        self._log: FilteringBoundLogger = structlog.get_logger().bind(device=home.name)
+        self._log = logger(device=home.name)
         self._limiter = trio.CapacityLimiter(1)
-        self._troubles: dict[str, str] = {}
+        self._troubles = Troubles(self._log)
 
     async def run(self) -> None:
         """A pass at once, at each turn of the hour and in each minute, until cancelled."""
@@ -151,11 +150,12 @@ class Rotation:
         for kind in self._kinds:
             try:
                 done[kind.name] = await self._rotate(kind)
-                self._say(kind.name, None, "")
+                self._troubles.ends(kind.name, "expiry goes on", kind=kind.name)
             except OSError as error:
                 if error.errno not in SURVIVED:
                     raise
-                self._say(kind.name, errno_name(error), f"cannot take away what has expired: {error}")
+                text = f"cannot take away what has expired: {error}"
+                self._troubles.begins(kind.name, errno_name(error), text, kind=kind.name)
         return done
 
     async def _rotate(self, kind: Kind) -> Expired:
@@ -197,17 +197,6 @@ class Rotation:
                 self._returned(kind.name, done.put_back)
             total += done
         return total
-
-    def _say(self, kind: str, trouble: str | None, text: str) -> None:
-        before = self._troubles.pop(kind, None)
-        if trouble is not None:
-            self._troubles[kind] = trouble
-        if trouble == before:
-            return
-        if trouble is None:
-            self._log.info("expiry goes on", kind=kind, after=before)
-        else:
-            self._log.error(text, kind=kind, errno=trouble)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         # Abandoned on cancel, for a disk may hang. What the thread still does, it does by an instant that was believed.

@@ -86,7 +86,8 @@ def _settings(name: str) -> dict[str, str]:
 async def _show(reactor: Reactor, live: Live | None) -> None:
     calendar = Calendar(hours.zone(reactor.config.timezone))
     title = f"{reactor.config.root} · metrics at {reactor.address}/metrics · Ctrl-C stops"
-    click.echo(title) if live is None else None
+    if live is None:
+        click.echo(title)
     while True:
         await trio.sleep(_PLAIN_REFRESH if live is None else _REFRESH)
         samples = Samples(reactor.registry)

@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import imageio_ffmpeg
-import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
 from hotcold_inotify.cli.settings import Failed
+from hotcold_inotify.logs import logger
 
 
 def script() -> Path:
@@ -34,7 +34,7 @@ async def capture(device_path: str, settings: dict[str, str]) -> None:
 
     `settings` are its environment variables; what it says on standard error is logged.
     """
-    log = structlog.get_logger().bind(device=os.path.basename(device_path))
+    log = logger(device=os.path.basename(device_path))
     said: list[str] = []
     # A session of its own: Ctrl-C is for us, and we stop ffmpeg before the reactor.
     run = partial(

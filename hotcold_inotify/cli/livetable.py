@@ -48,7 +48,6 @@ def table(samples: Samples, live_slot: int, title: str) -> Table:
             f"{archived:,.0f}",
             f"{samples.get('hotcold_last_move_seconds', device, kind) * _US:,.0f} µs" if archived else "-",
             str(live_slot),
-            end_section=False,
         )
         shown = device
     return made

@@ -10,9 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 import attrs
-import structlog
 import trio
-from structlog.typing import FilteringBoundLogger
 
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Config, Kind
@@ -20,6 +18,7 @@ from hotcold_inotify.device.hotfolder import HotFolder
 from hotcold_inotify.device.recorder import Recorder
 from hotcold_inotify.disk import SURVIVED, Home, Lent, errno_name
 from hotcold_inotify.hours import Calendar
+from hotcold_inotify.logs import Troubles, logger
 from hotcold_inotify.metrics import Instruments
 from hotcold_inotify.watch import Deleted, Ended, Event, Finished, Overflowed, Watch
 
@@ -61,12 +60,12 @@ class Device:
         self._calendar = calendar
         self._clock = clock
         self._instruments = instruments
-        self._log: FilteringBoundLogger = structlog.get_logger().bind(device=home.name)
+        self._log = logger(device=home.name)
+        self._troubles = Troubles(self._log)
         self._limiter = trio.CapacityLimiter(_THREADS)
         self._watch: Watch | None = None
         self._served: dict[str, _Served] = {}
         self._by_key: dict[int, _Served] = {}
-        self._troubles: dict[str, str] = {}
         self._sweep_at = 0.0
         self._free: int | None = None
 
@@ -173,7 +172,7 @@ class Device:
         lent = Lent()
         try:
             served = await self._serve(kind, lent)
-        except BaseException:
+        except BaseException:  # a cancellation too: what was opened is closed
             lent.close()
             raise
         self._served[kind.name] = served
@@ -232,14 +231,14 @@ class Device:
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
                 raise
-            self._say(
+            self._unwell(
                 "inotify",
-                errno_name(error),
+                error,
                 "no inotify instance to be had, the device is only looked at every few seconds; "
                 "raise fs.inotify.max_user_instances, or the limit of open files",
             )
         else:
-            self._say("inotify", None, "")
+            self._well("inotify")
 
     def _add_watch(self, served: _Served) -> None:
         if self._watch is None:
@@ -249,14 +248,14 @@ class Device:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.ENOMEM, errno.EACCES):
                 raise
-            self._say(
+            self._unwell(
                 f"watch {served.hot.kind.name}",
-                errno_name(error),
+                error,
                 "cannot watch a hot folder, it is only looked at every few seconds; "
                 "ENOSPC: raise fs.inotify.max_user_watches",
             )
         else:
-            self._say(f"watch {served.hot.kind.name}", None, "")
+            self._well(f"watch {served.hot.kind.name}")
 
     async def _survive(self, kind: Kind, work: Callable[[], Awaitable[None]]) -> None:
         """Do something with one folder; the named errors are said once, and it is tried again at the next sweep."""
@@ -265,21 +264,15 @@ class Device:
         except OSError as error:
             if error.errno not in SURVIVED:
                 raise
-            self._say(kind.name, errno_name(error), f"cannot serve the folder: {error}")
+            self._unwell(kind.name, error, f"cannot serve the folder: {error}")
         else:
-            self._say(kind.name, None, "")
+            self._well(kind.name)
 
-    def _say(self, what: str, trouble: str | None, text: str) -> None:
-        """Log a trouble when it begins or changes, and when it ends."""
-        before = self._troubles.get(what)
-        if trouble == before:
-            return
-        if trouble is None:
-            del self._troubles[what]
-            self._log.info("well again", what=what, after=before)
-        else:
-            self._troubles[what] = trouble
-            self._log.error(text, what=what, errno=trouble)
+    def _well(self, what: str) -> None:
+        self._troubles.ends(what, "well again", what=what)
+
+    def _unwell(self, what: str, error: OSError, text: str) -> None:
+        self._troubles.begins(what, errno_name(error), text, what=what)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)

@@ -35,6 +35,7 @@ from hotcold_inotify.disk import (
 )
 from hotcold_inotify.hotset import HotSet
 from hotcold_inotify.hours import Generation
+from hotcold_inotify.logs import Troubles
 from hotcold_inotify.metrics import FolderInstruments
 from hotcold_inotify.names import FileName
 
@@ -85,11 +86,10 @@ class HotFolder:
         self._progress = progress
         self._limiter = limiter
         self._durable = durable
-        self._log = log
+        self._troubles = Troubles(log)
         self._hot = HotSet(self.kind.hot_limit)
         self._stuck: dict[str, FileName] = {}
         self._suspects: frozenset[str] = frozenset()
-        self._trouble: str | None = None
         self._since_turn = 0
         self._refused_in_a_row = 0
         self._strangers = 0
@@ -184,11 +184,10 @@ class HotFolder:
         if not listing.complete or len(missed) > self.kind.hot_limit:
             await self.reconcile("sweep")
             return
-        if listing.complete:
-            for name in [name for name in self._hot if name.text not in listing.names]:
-                self._hot.discard(name.text)
-            for text in [text for text in self._stuck if text not in listing.names]:
-                del self._stuck[text]
+        for name in [name for name in self._hot if name.text not in listing.names]:
+            self._hot.discard(name.text)
+        for text in [text for text in self._stuck if text not in listing.names]:
+            del self._stuck[text]
         if missed:
             self._instruments.rescan("sweep")
             for text in sorted(missed, key=lambda text: listing.names[text].number):
@@ -241,9 +240,7 @@ class HotFolder:
         instruments.last_move.set(latency)
         if archived.collided:
             instruments.name_collisions.inc()
-        if self._trouble is not None:
-            self._log.info("moves go on", after=self._trouble)
-            self._trouble = None
+        self._troubles.ends("moves", "moves go on")
         if self._recorder is not None:
             self._recorder.archived(archived)
 
@@ -252,14 +249,8 @@ class HotFolder:
         self._refused_in_a_row += 1
         trouble = errno_name(error)
         self._instruments.move_error(trouble)
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._log.error(
-                "cannot move a file to its hour; it stays hot and is tried again",
-                file=name.text,
-                errno=trouble,
-                error=str(error),
-            )
+        text = "cannot move a file to its hour; it stays hot and is tried again"
+        self._troubles.begins("moves", trouble, text, file=name.text, error=str(error))
 
     def _show(self) -> None:
         self._instruments.hot_files.set(len(self._hot) + len(self._stuck))

@@ -26,17 +26,17 @@ from hotcold_inotify.disk import (
     HourPlaylist,
     Lent,
     errno_name,
+    read_live,
 )
 from hotcold_inotify.hours import Generation
 from hotcold_inotify.livewindow import LiveWindow
+from hotcold_inotify.logs import Troubles
 from hotcold_inotify.metrics import FolderInstruments
 from hotcold_inotify.probe import Probe
 from hotcold_inotify.timeline import Knowledge, Placed, Refused, Segment
 
 # Segments on their way to a playlist. A burst beyond this is not lost: its hour is recovered from the folder.
 _QUEUE = 2048
-# Bytes of a live playlist that are read: ffmpeg's has a few hundred.
-_LIVE_BYTES = 1 << 20
 # Seconds between two recoveries.
 _PATIENCE = 2.0
 
@@ -75,6 +75,7 @@ class Recorder:
         self._limiter = limiter
         self._durable = durable
         self._log = log
+        self._troubles = Troubles(log)
         self._holds: Callable[[Generation], bool] = lambda _generation: True
         self._window = LiveWindow(max(4096, 2 * folder.kind.hot_limit))
         self._called: dict[str, str] = {}  # a revision's name -> the name that the live playlist knows
@@ -83,7 +84,6 @@ class Recorder:
         self._behind: dict[Generation, None] = {}  # hours to recover, in this order
         self._probe = Probe()
         self._not_before = 0.0
-        self._trouble: str | None = None
         self._abandoned = False  # a thread may still be at work on an hour: it is not ours any more
         self._send, self._inbox = trio.open_memory_channel[Archived | _Heard | _Look](_QUEUE)
 
@@ -148,7 +148,7 @@ class Recorder:
                 placed = await self._in_thread(partial(hour.append, segment, self._knowledge(item.generation)))
             else:
                 placed = hour.append(segment, self._knowledge(item.generation))
-            self._recovered_from_trouble()
+            self._troubles.ends("playlists", "hour playlists are written again")
         except Changed:
             self._drop(item.generation)
             self._behind[item.generation] = None
@@ -206,7 +206,7 @@ class Recorder:
             self._failed(generation, error)
             self._behind[generation] = self._behind.pop(generation)
         else:
-            self._recovered_from_trouble()
+            self._troubles.ends("playlists", "hour playlists are written again")
             del self._behind[generation]
         self._not_before = trio.current_time() + _PATIENCE
 
@@ -254,26 +254,9 @@ class Recorder:
 
     def _hear(self) -> None:
         """Read the live playlist; one that is not there, or cut short by a killed encoder, says nothing."""
-        try:
-            fd = os.open(
-                LIVE_PLAYLIST, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=self._folder.hot_fd
-            )
-        except OSError as error:
-            if error.errno not in SURVIVED:
-                raise
-            return
-        try:
-            text = os.read(fd, _LIVE_BYTES).decode("utf-8", "replace")
-        except OSError as error:
-            if error.errno not in SURVIVED:  # EISDIR: a folder has its name; EAGAIN: a FIFO
-                raise
-            return
-        finally:
-            os.close(fd)
-        try:
-            self._window.read(playlist.parse(text))
-        except playlist.PlaylistError as error:
-            self._log.debug("live playlist not understood", error=str(error))
+        live = read_live(self._folder)
+        if live is not None:
+            self._window.read(live)
 
     def _hear_if_unknown(self, item: Archived) -> None:
         """With a small hot limit a segment may leave before the news of it is read."""
@@ -300,20 +283,8 @@ class Recorder:
         if error.errno not in SURVIVED:
             raise error
         self._behind[generation] = None
-        trouble = errno_name(error)
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._log.error(
-                "cannot write an hour's playlist; it is tried again",
-                hour=str(generation),
-                errno=trouble,
-                error=str(error),
-            )
-
-    def _recovered_from_trouble(self) -> None:
-        if self._trouble is not None:
-            self._log.info("hour playlists are written again", after=self._trouble)
-            self._trouble = None
+        text = "cannot write an hour's playlist; it is tried again"
+        self._troubles.begins("playlists", errno_name(error), text, hour=str(generation), error=str(error))
 
     def _drop(self, generation: Generation) -> None:
         hour = self._hours.pop(generation, None)

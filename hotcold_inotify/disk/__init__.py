@@ -13,7 +13,8 @@ from hotcold_inotify.disk.folder import Folder
 from hotcold_inotify.disk.hourplaylist import Changed, HourPlaylist
 from hotcold_inotify.disk.layout import Home, find_devices, home
 from hotcold_inotify.disk.lending import Lent
-from hotcold_inotify.disk.listing import LIVE_PLAYLIST, Listing, Scan, expected, generation_of, list_hot, list_slot
+from hotcold_inotify.disk.listing import Listing, Scan, expected, generation_of, list_hot, list_slot
+from hotcold_inotify.disk.liveplaylist import LIVE_PLAYLIST, read_live
 from hotcold_inotify.disk.rootlock import RootHeld, RootLock, holder
 from hotcold_inotify.disk.slots import PLAYLIST, SLOT_NAMES, Place, Slots
 
@@ -47,6 +48,7 @@ __all__ = [
     "home",
     "list_hot",
     "list_slot",
+    "read_live",
     "remove_unfinished",
     "rooms",
     "trim",

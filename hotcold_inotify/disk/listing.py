@@ -10,12 +10,12 @@ import attrs
 
 from hotcold_inotify.disk.folder import Folder
 from hotcold_inotify.disk.lending import Lent
+from hotcold_inotify.disk.liveplaylist import LIVE_PLAYLIST
 from hotcold_inotify.disk.slots import RETIRED, SLOT_NAMES
 from hotcold_inotify.hours import Generation
 from hotcold_inotify.names import FileName, Pattern
 from hotcold_inotify.timeline import Segment
 
-LIVE_PLAYLIST = "output.m3u8"
 _OURS = frozenset((*SLOT_NAMES, RETIRED))
 # Entries a step of a scan looks at: some 10 ms of work, after which somebody else gets a turn.
 _STEP = 4096
