@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # What the tests need that pip does not bring. tests/machine.py names the programs; a test holds the two lists together.
-PACKAGES := faketime ffmpeg git inotify-tools shellcheck strace xvfb
+PACKAGES := faketime ffmpeg git inotify-tools shellcheck strace util-linux xvfb
 
 # Every branch of these is run by tests/core alone. A test holds this list to the floors in ARCHITECTURE.md.
 VALUES := brake config forms hotset hours livewindow names playlist timeline

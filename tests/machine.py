@@ -23,6 +23,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "ffprobe": "ffmpeg",
     "git": "git",
     "inotifywait": "inotify-tools",
+    "setpriv": "util-linux",
     "shellcheck": "shellcheck",
     "strace": "strace",
 }

@@ -29,6 +29,12 @@ def put(folder: Path, name: str, data: bytes = b"x", mtime: float | None = None)
     unfinished.rename(folder / name)
 
 
+def fill(folder: Path, pattern: str, count: int) -> None:
+    """Finish files with the numbers 0, 1, 2 ..."""
+    for number in range(count):
+        put(folder, pattern.replace("*", str(number)))
+
+
 def hot(folder: Path) -> list[str]:
     return sorted(
         entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False) and "." in entry.name

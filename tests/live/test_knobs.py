@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from hotcold_inotify.config import Config, Kind
-from tests.live.started import Start, eventually, hot, put
+from tests.live.started import Start, eventually, fill, hot, put
 
 # Key -> the test here that shows it act.
 SHOWN = {
@@ -46,11 +46,6 @@ def keys() -> set[str]:
 def test_no_knob_is_forgotten() -> None:
     assert set(SHOWN) | OF_THE_WEB == keys()
     assert set(SHOWN.values()) <= set(globals())
-
-
-def fill(folder: Path, pattern: str, count: int) -> None:
-    for number in range(count):
-        put(folder, pattern.replace("*", str(number)))
 
 
 def test_root(root: Path, tmp_path: Path, start: Start) -> None:

@@ -448,6 +448,7 @@ def test_a_signal_to_one_or_to_the_group_leaves_nothing_empty_or_unfinished(
     assert (device / "segments/output.m3u8").read_text("utf-8").endswith("#EXT-X-ENDLIST\n")
 
 
+@pytest.mark.needs("setpriv")
 def test_after_kill_9_ffmpeg_is_gone_and_the_next_one_counts_on(
     launch: Launch, device: Path, ffmpeg_exe: str, tmp_path: Path
 ) -> None:
@@ -458,8 +459,6 @@ def test_after_kill_9_ffmpeg_is_gone_and_the_next_one_counts_on(
     ffmpeg = killed.ffmpeg()
     killed.process.kill()
     killed.end()
-    if shutil.which("setpriv") is None:
-        pytest.skip("needs setpriv (Debian package util-linux)")
     wait_for(lambda: not is_running(ffmpeg), "the end of an ffmpeg without a launcher")
     left = {path: path.stat().st_mtime_ns for kind in KINDS for path in (device / kind).glob("*_*[!p]")}
     for unfinished in ("segments/segment_000000099.ts.tmp", "captures/capture_000000199.jpg.tmp"):

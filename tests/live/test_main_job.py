@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hotcold_inotify import playlist
-from tests.live.started import Start, eventually, everywhere, hot, put
+from tests.live.started import Start, eventually, everywhere, fill, hot, put
 
 LIMITS = """
 [kinds.segments]
@@ -197,8 +197,7 @@ def test_it_ends_within_a_second_under_load(root: Path, start: Start, number: si
 def test_sighup_takes_a_good_configuration_and_refuses_a_bad_one(root: Path, start: Start) -> None:
     running = start(LIMITS)
     folder = root / "capture1" / "captures"
-    for number in range(20):
-        put(folder, f"capture_{number}.jpg")
+    fill(folder, "capture_*.jpg", 20)
     eventually("five hot", lambda: len(hot(folder)) == 5)
     good = running.config.read_text("utf-8")
     running.config.write_text(good.replace("hot_limit = 5", "hot_limit = 0"), "utf-8")
@@ -247,8 +246,7 @@ def test_i3_a_burst_that_overflows_the_queue_loses_nothing(
     folder = root / "capture1" / "captures"
     # The reactor sleeps meanwhile: the queue overflows for certain, whatever the machine does.
     running.process.send_signal(signal.SIGSTOP)
-    for number in range(20_000):
-        put(folder, f"capture_{number}.jpg")
+    fill(folder, "capture_*.jpg", 20_000)
     running.process.send_signal(signal.SIGCONT)
     began = time.monotonic()
     eventually("the burst to settle", lambda: len(hot(folder)) == 5, 30)

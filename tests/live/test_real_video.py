@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -18,6 +19,7 @@ import pytest
 from inotify_simple import flags
 
 from hotcold_inotify import playlist
+from tests.live.started import eventually
 from tests.machine import CLONE
 
 LIMITS = {"segments": 3, "captures": 10, "thumbnails": 25, "metadata": 5}
@@ -88,14 +90,6 @@ def child(*command: str, env: dict[str, str] | None = None, log: Path) -> Iterat
             process.wait(20)
 
 
-def eventually(what: str, holds: object, seconds: float = 30.0) -> None:
-    assert callable(holds)
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
 def files(root: Path, device: str, kind: str) -> dict[str, list[Path]]:
     """Every finished file of a folder, hot and cold: name -> where it is."""
     found: dict[str, list[Path]] = {}
@@ -138,9 +132,9 @@ def test_real_video_on_two_devices_turns_over_and_nothing_is_lost(tmp_path: Path
         for device in DEVICES:
             for kind in ("segments", "captures", "thumbnails"):
                 eventually(
-                    f"{device}/{kind} is at its limit", lambda d=device, k=kind: hot_count(root / d / k) == LIMITS[k]
+                    f"{device}/{kind} is at its limit", partial(at_limit, root / device / kind, LIMITS[kind]), 30
                 )
-        eventually("every archived segment is listed", lambda: all(listed(root, device) for device in DEVICES))
+        eventually("every archived segment is listed", lambda: all(listed(root, device) for device in DEVICES), 30)
         status = subprocess.run([*hotcold, "status", "--json"], check=True, capture_output=True)
         assert json.loads(status.stdout)["reactor"] == reactor.pid
         reactor.send_signal(signal.SIGTERM)
@@ -165,6 +159,10 @@ def ffmpeg_of(launcher: int) -> int:
     """The launcher's ffmpeg: its only child that is no shell."""
     children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text("ascii").split()
     return next(int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text("utf-8").startswith("ffmpeg"))
+
+
+def at_limit(folder: Path, limit: int) -> bool:
+    return hot_count(folder) == limit
 
 
 def hot_count(folder: Path) -> int:
