@@ -29,6 +29,11 @@ def put(folder: Path, name: str, data: bytes = b"x", mtime: float | None = None)
     unfinished.rename(folder / name)
 
 
+def mid_hour() -> str:
+    """A line of configuration for what must not meet a turn of the hour: a zone whose hour is not about to turn."""
+    return f'timezone = "{"UTC" if 300 < time.time() % 3600 < 3300 else "Asia/Kolkata"}"\n'
+
+
 def fill(folder: Path, pattern: str, count: int) -> None:
     """Finish files with the numbers 0, 1, 2 ..."""
     for number in range(count):

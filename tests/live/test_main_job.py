@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hotcold_inotify import playlist
-from tests.live.started import Start, eventually, everywhere, fill, hot, put
+from tests.live.started import Start, eventually, everywhere, fill, hot, mid_hour, put
 
 LIMITS = """
 [kinds.segments]
@@ -261,7 +261,7 @@ def test_i3_a_burst_that_overflows_the_queue_loses_nothing(
 
 def test_i4_i9_playlists_say_what_the_live_playlist_said(root: Path, start: Start) -> None:
     folder = root / "capture1" / "segments"
-    running = start("[kinds.segments]\nhot_limit = 2\n")
+    running = start(mid_hour() + "[kinds.segments]\nhot_limit = 2\n")
     versions: list[bytes] = []
     window: list[str] = []
     began = time.time() - 30
@@ -276,6 +276,7 @@ def test_i4_i9_playlists_say_what_the_live_playlist_said(root: Path, start: Star
         restarted = number == 6
         if restarted:
             window = []
+            time.sleep(0.5)  # no encoder starts sooner; the last playlist before it must have been read
         name = f"segment_{number:09d}.ts"
         at = began + number + (5 if number >= 6 else 0)
         put(folder, name, b"" if number == 3 else b"x" * 100, at + 1)
@@ -298,7 +299,7 @@ def test_i4_i9_playlists_say_what_the_live_playlist_said(root: Path, start: Star
     running.process.wait()
     (lost,) = folder.glob("*/segment_000000004.ts")
     lost.unlink()
-    start("[kinds.segments]\nhot_limit = 2\n")
+    start(mid_hour() + "[kinds.segments]\nhot_limit = 2\n")
     eventually(
         "the playlist to be repaired", lambda: b"segment_000000004" not in listed() and b"000000005.ts" in listed()
     )
