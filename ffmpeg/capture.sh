@@ -27,6 +27,8 @@ source "$rooms/folders.sh"
 source "$rooms/test_picture.sh"
 # shellcheck source=lib/sources.sh
 source "$rooms/sources.sh"
+# shellcheck source=lib/analysis.sh
+source "$rooms/analysis.sh"
 # shellcheck source=lib/outputs.sh
 source "$rooms/outputs.sh"
 # shellcheck source=lib/active_captures.sh
@@ -44,6 +46,7 @@ main() {
     trap stop TERM INT HUP
     read_settings "$1"
     find_ffmpeg
+    find_analyzer
     read_source
     make_device "$1"
     hold_device
@@ -56,7 +59,9 @@ main() {
     start
     relay
     wait "$child"
-    finish "$?"
+    local code=$?
+    end_analyzer
+    finish "$code"
 }
 
 # start: ffmpeg as a child with `keys` as its standard input and `log` as its standard error.
@@ -65,6 +70,7 @@ start() {
     # ffmpeg inherits, still keeps a second one out of the folder.
     local tie=()
     ! setpriv --pdeathsig KILL true 2>/dev/null || tie=(setpriv --pdeathsig KILL)
+    open_lines
     # The child waits at the gate until this shell has its own copies of both pipe ends: bash forgets a coprocess, and
     # its descriptors with it, in the moment that it ends.
     coproc FFMPEG {
@@ -73,11 +79,13 @@ start() {
             "${INPUT[@]}" "${OUTPUTS[@]}" 2>&1
     }
     exec {log}<&"${FFMPEG[0]}" {keys}>&"${FFMPEG[1]}"
+    close_lines
     # shellcheck disable=SC2154 # coproc sets it
     child=$FFMPEG_PID
     name_holder "$$ $child"
     say "$HOTCOLD_SOURCE to $DEVICE: segments from ${NEXT[segments]}, captures from ${NEXT[captures]}," \
         "thumbnails from ${NEXT[thumbnails]} (process $$, ffmpeg $child)"
+    [[ ! $NO_ANALYSIS ]] || say "nothing is analysed: $NO_ANALYSIS (HOTCOLD_ANALYSIS=no wants no such line)"
     press $'go\n'
 }
 

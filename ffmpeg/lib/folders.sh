@@ -4,7 +4,7 @@
 
 readonly KINDS=(segments captures thumbnails metadata)
 # What ffmpeg writes: a name before its number, and everything after it.
-declare -rA PREFIX=([segments]=segment_ [captures]=capture_ [thumbnails]=capture_)
+declare -rA PREFIX=([segments]=segment_ [captures]=capture_ [thumbnails]=capture_ [metadata]=capture_)
 declare -rA SUFFIX=([segments]=.ts [captures]=.jpg [thumbnails]=_thumbnail.jpg)
 # ffmpeg's image2 counts in a C int.
 readonly HIGHEST=2000000000
@@ -56,10 +56,11 @@ make_folders() {
 
 # next_numbers: sets NEXT[kind] to one more than the highest number on disk: hot, in hour folders, and in the hidden
 # folders where retired hours wait for their deletion. Both the plain names and those with a `_r1` count, and `.tmp` too.
+# A capture and its metadata have the same number, and the metadata is kept longer.
 next_numbers() {
     local kind hour where name number
     declare -gA NEXT=()
-    for kind in segments captures thumbnails; do
+    for kind in "${KINDS[@]}"; do
         where=("$DEVICE/$kind")
         [[ -z $HOTCOLD_COLD_DIR ]] || where+=("$HOTCOLD_COLD_DIR/$kind")
         # find does not look behind a symbolic link that it meets on its way, only behind one that it is given.
@@ -74,9 +75,9 @@ next_numbers() {
         number=${BASH_REMATCH[1]}
         ((${#number} <= 10 && 10#$number < HIGHEST)) ||
             fail 1 "$kind holds $name, too high a number to count on from: move it away or rename it"
-        # shellcheck disable=SC2034 # capture.sh and outputs.sh read it
         NEXT[$kind]=$((10#$number + 1))
     done
+    ((NEXT[captures] >= NEXT[metadata])) || NEXT[captures]=${NEXT[metadata]}
 }
 
 # remove_leftovers: the unfinished files of an ffmpeg that was killed. The lock is held: it is not running.

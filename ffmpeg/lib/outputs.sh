@@ -24,7 +24,7 @@ read_outputs() {
 
     # JPEG wants full range; `unofficial` is how ffmpeg names plain yuv420p with that range, which no release warns about.
     local jpeg=(-c:v mjpeg -q:v "$HOTCOLD_JPEG_QUALITY" -color_range pc -strict unofficial -f image2 -atomic_writing 1)
-    OUTPUTS+=(-map 0:v:0 -vf "fps=$HOTCOLD_CAPTURE_FPS,${resize}scale=out_range=pc,format=yuv420p"
+    OUTPUTS+=(-map 0:v:0 -vf "fps=$HOTCOLD_CAPTURE_FPS,$(analysed_picture)${resize}scale=out_range=pc,format=yuv420p"
         "${jpeg[@]}" -start_number "${NEXT[captures]}" captures/capture_%09d.jpg)
     OUTPUTS+=(-map 0:v:0 -vf "fps=$HOTCOLD_THUMBNAIL_FPS,scale=$HOTCOLD_THUMBNAIL_WIDTH:-2:out_range=pc,format=yuv420p"
         "${jpeg[@]}" -start_number "${NEXT[thumbnails]}" thumbnails/capture_%09d_thumbnail.jpg)
@@ -64,7 +64,7 @@ read_sound() {
     fi
     need_encoder A "$HOTCOLD_AUDIO_CODEC" HOTCOLD_AUDIO_CODEC "$1"
     # A sound card and a camera have clocks of their own: stretch the sound to its time stamps.
-    OUTPUTS+=(-b:a "$HOTCOLD_AUDIO_BITRATE" -ar "$HOTCOLD_AUDIO_RATE" -af aresample=async=1)
+    OUTPUTS+=(-b:a "$HOTCOLD_AUDIO_BITRATE" -ar "$HOTCOLD_AUDIO_RATE" -af "aresample=async=1$(analysed_sound)")
 }
 
 # refuse_copy VARIABLE ENCODER

@@ -3,6 +3,7 @@
 # what was given or to its default.
 
 readonly RATE='[1-9][0-9]{0,5}(\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*|[1-9][0-9]{0,6}/[1-9][0-9]{0,6}'
+readonly SECONDS_LONG='[1-9][0-9]{0,4}(\.[0-9]{1,3})?|0\.[0-9]{0,2}[1-9]'
 readonly SIZE='[1-9][0-9]{1,3}x[1-9][0-9]{1,3}'
 
 # setting NAME DEFAULT PATTERN MEANING: an empty value is an unset one. PATTERN must match as a whole.
@@ -32,8 +33,8 @@ read_settings() {
     setting HOTCOLD_RTSP_TRANSPORT tcp 'tcp|udp' 'tcp or udp'
     setting HOTCOLD_RTSP_TIMEOUT 10 '[1-9][0-9]{0,3}' 'whole seconds from 1 to 9999'
     setting HOTCOLD_TEST_LABEL "$(basename -- "$1")" '.*' ''
-    setting HOTCOLD_TEST_EVENTS '' '( *(black|frozen|silent):[0-9]{1,6}-[0-9]{1,6})* *' \
-        'a list such as "black:10-15 frozen:20-25 silent:30-35" (seconds since the start)'
+    setting HOTCOLD_TEST_EVENTS '' '( *(black|frozen|silent):[0-9]{1,6}-[0-9]{1,6}(/[0-9]{1,6})?)* *' \
+        'a list such as "black:10-15 frozen:20-25 silent:30-35/300" (seconds since the start, and every 300 from then on)'
 
     setting HOTCOLD_SEGMENT_SECONDS 1 '[1-9][0-9]?' 'whole seconds from 1 to 99'
     setting HOTCOLD_LIST_SIZE 6 '[1-9][0-9]{0,2}' 'a number of segments from 1 to 999'
@@ -53,14 +54,24 @@ read_settings() {
     setting HOTCOLD_THUMBNAIL_WIDTH 320 '[1-9][0-9]{1,3}' 'a width in pixels from 10 to 9999'
     setting HOTCOLD_JPEG_QUALITY 4 '[2-9]|[12][0-9]|3[01]' "ffmpeg's -q:v, from 2 (best) to 31"
 
+    setting HOTCOLD_ANALYSIS auto 'auto|yes|no' 'yes, no or auto'
+    setting HOTCOLD_ANALYZER hotcold '.+' ''
+    setting HOTCOLD_BLACK_LUMA 32 '[0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]' 'a brightness from 0 to 255'
+    setting HOTCOLD_FREEZE_NOISE -60 '0|-[1-9][0-9]?' 'a level in dB from -99 to 0'
+    setting HOTCOLD_FREEZE_SECONDS 0.5 "$SECONDS_LONG" 'a time in seconds such as 0.5 or 10'
+    setting HOTCOLD_SILENCE_DB -60 '0|-[1-9][0-9]?' 'a level in dB from -99 to 0'
+    setting HOTCOLD_SILENCE_SECONDS 0.4 "$SECONDS_LONG" 'a time in seconds such as 0.4 or 10'
+
     setting HOTCOLD_COLD_DIR '' '(/.*)?' 'an absolute path'
     setting HOTCOLD_FFMPEG ffmpeg '.+' ''
     setting HOTCOLD_ACTIVE_CAPTURES '' '(/.*)?' 'an absolute path'
     setting HOTCOLD_QUALITY sd '[A-Za-z0-9_.-]+' "a word of letters, digits, '_', '.' and '-'"
-    local event
+    local event from to every
     for event in $HOTCOLD_TEST_EVENTS; do
-        event=${event#*:}
-        ((10#${event%-*} < 10#${event#*-})) || fail 2 "HOTCOLD_TEST_EVENTS: $event does not end after its start"
+        IFS=:-/ read -r _ from to every <<<"$event"
+        ((10#$from < 10#$to)) || fail 2 "HOTCOLD_TEST_EVENTS: ${event#*:} does not end after its start"
+        [[ ! $every ]] || ((10#$to - 10#$from < 10#$every)) ||
+            fail 2 "HOTCOLD_TEST_EVENTS: ${event#*:} begins again before its end"
     done
     # Every picture, also a 320 wide one, must show the clock and the strip (lib/test_picture.sh).
     if [[ $HOTCOLD_SOURCE == test ]] && ((${HOTCOLD_SIZE%x*} < 160 || ${HOTCOLD_SIZE#*x} < 90)); then

@@ -20,16 +20,17 @@ test_picture() {
     local width=${HOTCOLD_SIZE%x*} height=${HOTCOLD_SIZE#*x} boxes=''
     # Time stamps become the wall clock in whole seconds while the boxes are drawn, so that all of them agree on one
     # second, and so that a stalled machine or a clock that is set shows. `realtime` catches up after a stall, as -re does.
-    printf '%s' "testsrc2=size=$HOTCOLD_SIZE:rate=$HOTCOLD_FPS,realtime=limit=86400,settb=1,setpts=time(0)"
+    printf '%s' "testsrc2=size=$HOTCOLD_SIZE:rate=$HOTCOLD_FPS,realtime=limit=86400"
+    wall_clock
     draw_strip
     printf '%s,%s' "$boxes" "$(local_time)"
     boxes=''
     draw_clock
     draw_number
     printf '%s,%s' "$boxes" "settb=AVTB,setpts=N/($HOTCOLD_FPS)/TB"
-    picture_events
+    black_events
     printf ',format=yuv420p[out0]'
-    [[ $HOTCOLD_AUDIO != own ]] || printf ';sine=frequency=440:sample_rate=48000%s[out1]' "$(sound_events)"
+    [[ $HOTCOLD_AUDIO != own ]] || printf ';sine=frequency=440:sample_rate=48000%s[out1]' "$(silent_events)"
 }
 
 # box X Y WIDTH HEIGHT COLOUR [CONDITION]
@@ -115,29 +116,46 @@ utc_offset() {
     [[ $zone != -* ]] || offset=$((-offset))
 }
 
-# picture_events, sound_events: print the filters of HOTCOLD_TEST_EVENTS. A frozen picture freezes its clock with it.
-picture_events() {
-    local event name from to
+# wall_clock, black_events, silent_events: print the filters of HOTCOLD_TEST_EVENTS.
+
+# wall_clock: the clock in whole seconds as time stamps. While the picture is frozen it stands still, and what moves
+# behind it is covered: each frame is made all the same, for one that is left out holds up the pace.
+wall_clock() {
+    local event name from to every still=''
     for event in $HOTCOLD_TEST_EVENTS; do
-        IFS=:- read -r name from to <<<"$event"
-        case $name in
-        black) printf ",drawbox=t=fill:color=black:enable='gte(t,%s)*lt(t,%s)'" "$from" "$to" ;;
-        frozen)
-            from=$(frame_at "$from") to=$(frame_at "$to")
-            ((from > 0)) || from=1
-            printf ',split[live%s][still%s];[live%s][still%s]' "$from" "$from" "$from" "$from"
-            printf 'freezeframes=first=%d:last=%d:replace=%d' "$from" "$((to - 1))" "$((from - 1))"
-            ;;
-        esac
+        IFS=:-/ read -r name from to every <<<"$event"
+        [[ $name == frozen ]] || continue
+        from=$(frame_at "$from") to=$(frame_at "$to")
+        ((from > 0)) || from=1
+        still+="${still:++}$(during n "$from" "$to" "${every:+$(frame_at "$every")}")"
+    done
+    printf ',settb=1,setpts='
+    if [[ $still ]]; then
+        printf "'if(%s,PREV_OUTPTS,time(0))',drawbox=t=fill:color=navy:enable='%s'" "${still//n/N}" "$still"
+    else
+        printf 'time(0)'
+    fi
+}
+
+black_events() { timed_events black drawbox=t=fill:color=black; }
+silent_events() { timed_events silent volume=0; }
+
+# timed_events NAME FILTER
+timed_events() {
+    local event name from to every
+    for event in $HOTCOLD_TEST_EVENTS; do
+        IFS=:-/ read -r name from to every <<<"$event"
+        [[ $name != "$1" ]] || printf ",%s:enable='%s'" "$2" "$(during t "$from" "$to" "$every")"
     done
 }
 
-sound_events() {
-    local event name from to
-    for event in $HOTCOLD_TEST_EVENTS; do
-        IFS=:- read -r name from to <<<"$event"
-        [[ $name != silent ]] || printf ",volume=0:enable='gte(t,%s)*lt(t,%s)'" "$from" "$to"
-    done
+# during VARIABLE FROM TO EVERY: prints the condition; without EVERY it comes true once.
+during() {
+    if [[ $4 ]]; then
+        printf 'gte(%s,%s)*lt(mod(%s-%s,%s),%s)' "$1" "$2" "$1" "$2" "$4" "$((10#$3 - 10#$2))"
+    else
+        printf 'gte(%s,%s)*lt(%s,%s)' "$1" "$2" "$1" "$3"
+    fi
 }
 
 # frame_at SECONDS: prints the number of the frame that is drawn then.

@@ -2,9 +2,12 @@
 
 import importlib.resources
 import os
+import re
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import imageio_ffmpeg
 import trio
@@ -12,6 +15,9 @@ from structlog.typing import FilteringBoundLogger
 
 from hotcold_inotify.cli.settings import Failed
 from hotcold_inotify.logs import logger
+
+# What happens now and then to the demo's devices, so that there is something to find.
+INCIDENTS: Final = {"capture2": "black:20-26/300 frozen:120-130/300 silent:220-230/300"}
 
 
 def script() -> Path:
@@ -28,6 +34,12 @@ def ffmpeg() -> str:
     return shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
 
 
+def analyzer() -> str:
+    """This same program, as the launcher wants it: words, with a backslash before what would end one."""
+    words = [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-m", "hotcold_inotify"]
+    return " ".join(re.sub(r"([\s\\])", r"\\\1", word) for word in words)
+
+
 async def capture(device_path: str, settings: dict[str, str]) -> None:
     """Run the launcher on one device until cancelled; cancelling lets ffmpeg finish its files. `Failed` when it ends by
     itself.
@@ -40,7 +52,7 @@ async def capture(device_path: str, settings: dict[str, str]) -> None:
     run = partial(
         trio.run_process,
         ["bash", str(script()), device_path],
-        env={**os.environ, **settings},
+        env={"HOTCOLD_ANALYZER": analyzer(), **os.environ, **settings},
         stdin=b"",
         stdout=-1,
         stderr=-1,

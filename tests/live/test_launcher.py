@@ -33,6 +33,7 @@ HOURS: Final = {str(hour) for hour in range(24)}
 FAKE_FFMPEG: Final = r"""#!/usr/bin/env bash
 case "$*" in
 *-demuxers*) printf 'File formats:\n'; printf ' D%sx\n' ' d lavfi ' ' d video4linux2,v4l2 ' ' d x11grab ' '   rtsp ' ' d pulse ' ;;
+*-filters*) printf ' ... %s V->V x\n' ${FAKE_FILTERS-blackframe freezedetect signalstats metadata astats ametadata} ;;
 *-encoders*) printf 'Encoders:\n'; printf ' %s x\n' 'V....D libx264' 'V....D mpeg4' 'VFS... mjpeg' 'A....D aac' 'A....D mp2' ;;
 *demuxer=rtsp*) printf '%s' "${FAKE_RTSP_HELP-}" ;;
 *)
@@ -64,7 +65,8 @@ def is_running(pid: int) -> bool:
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Ours without its own settings for the launcher, and with these."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("HOTCOLD_") and name != "DISPLAY"}
-    return ours | {"HOTCOLD_SOURCE": "test"} | dict(settings)
+    # What analyses is looked at in test_analyze.py; whether this machine has it on PATH is no matter here.
+    return ours | {"HOTCOLD_SOURCE": "test", "HOTCOLD_ANALYSIS": "no"} | dict(settings)
 
 
 def refusal(device: str | Path, settings: Mapping[str, str]) -> tuple[int, str]:
@@ -605,13 +607,16 @@ def waits_for_flock(session: int) -> bool:
         ),
         pytest.param(["segments/segment_000000007.ts.tmp", "segments/segment_000000006.ts"], [], (8, 0, 0), id="unfinished"),
         pytest.param(["captures/.retired/2026-03-29T14/capture_000000020.jpg"], [], (0, 21, 0), id="retired"),
+        pytest.param(
+            ["captures/capture_000000020.jpg", "metadata/3/capture_000000019_r1.json"], [], (0, 21, 0), id="metadata below"
+        ),
         pytest.param(["segments/segment_999999999.ts", "segments/4/segment_1000000000.ts"], [], (1000000001, 0, 0), id="ten digits"),
         pytest.param(["segments/segment_12.ts", "segments/segment_000000009.ts"], [], (13, 0, 0), id="two digits"),
         pytest.param(
             ["segments/output.m3u8", "segments/segment_last.ts", "segments/5/archive.m3u8", "metadata/capture_000000900.json"],
             [],
-            (0, 0, 0),
-            id="other names",
+            (0, 901, 0),
+            id="other names, and the captures' metadata",
         ),
         pytest.param(
             ["segments/segment_000000003.ts", "captures/0/capture_000000006.jpg"],
@@ -709,6 +714,13 @@ def test_only_its_own_unfinished_files_go(launch: Launch, device: Path, fake_ffm
         ({"HOTCOLD_BITRATE": "fast"}, "HOTCOLD_BITRATE=fast is not a bit rate"),
         ({"HOTCOLD_THUMBNAIL_WIDTH": "0320"}, "HOTCOLD_THUMBNAIL_WIDTH=0320 is not a width in pixels"),
         ({"HOTCOLD_TEST_EVENTS": "black:9-3"}, "HOTCOLD_TEST_EVENTS: 9-3 does not end after its start"),
+        ({"HOTCOLD_TEST_EVENTS": "black:3-9/6"}, "HOTCOLD_TEST_EVENTS: 3-9/6 begins again before its end"),
+        ({"HOTCOLD_ANALYSIS": "on"}, "HOTCOLD_ANALYSIS=on is not yes, no or auto"),
+        ({"HOTCOLD_ANALYSIS": "yes", "HOTCOLD_ANALYZER": "/no/hotcold"}, "HOTCOLD_ANALYZER=/no/hotcold: no such program: install"),
+        ({"HOTCOLD_ANALYSIS": "yes", "HOTCOLD_ANALYZER": "true", "FAKE_FILTERS": "astats"}, "has no filter blackframe: name"),
+        ({"HOTCOLD_BLACK_LUMA": "256"}, "HOTCOLD_BLACK_LUMA=256 is not a brightness from 0 to 255"),
+        ({"HOTCOLD_FREEZE_NOISE": "60"}, "HOTCOLD_FREEZE_NOISE=60 is not a level in dB"),
+        ({"HOTCOLD_SILENCE_SECONDS": "0"}, "HOTCOLD_SILENCE_SECONDS=0 is not a time in seconds"),
         ({"HOTCOLD_TEST_EVENTS": "blue:1-2"}, "HOTCOLD_TEST_EVENTS=blue:1-2 is not a list such as"),
         ({"HOTCOLD_COLD_DIR": "/no/cold"}, "HOTCOLD_COLD_DIR=/no/cold: the folder /no does not exist: make or mount it"),
         ({"HOTCOLD_COLD_DIR": "cold"}, "HOTCOLD_COLD_DIR=cold is not an absolute path"),
@@ -758,6 +770,22 @@ def test_a_name_that_begins_like_an_option_is_a_name(
     assert (tmp_path / "-capture 1" / "segments" / "0").is_dir()
 
 
+# The filters that analyse what is recorded.
+PIPE: Final = r"file=pipe\\:9:direct=1"
+HEARD: Final = (
+    "aresample=async=1:osr=48000,asplit[heard][sound];[sound]asetnsamples=n=4800:p=0,asetpts=NAN,"
+    "astats=metadata=1:reset=1:measure_perchannel=none:measure_overall=RMS_level,"
+    f"ametadata=print:key=lavfi.astats.Overall.RMS_level:{PIPE},anullsink;[heard]anull"
+)
+SEEN: Final = (
+    "fps=2,split[seen][picture];[picture]scale=160:-2:out_range=pc:flags=fast_bilinear,format=yuv420p,"
+    "blackframe=amount=98:threshold=32,freezedetect=n=-60dB:d=0.5,signalstats,"
+    f"metadata=print:key=lavfi.blackframe.pblack:{PIPE},"
+    f"metadata=print:key=lavfi.freezedetect.freeze_start:{PIPE},"
+    f"metadata=print:key=lavfi.freezedetect.freeze_end:{PIPE},"
+    f"metadata=print:key=lavfi.signalstats.YAVG:{PIPE},nullsink;[seen]scale=out_range=pc,format=yuv420p"
+)
+
 # Every setting, with what it makes of ffmpeg's arguments: words that follow each other.
 ACTS: Final[Sequence[tuple[dict[str, str], Sequence[str]]]] = (
     ({"SOURCE": "x11grab", "INPUT": ":0"}, ["-f", "x11grab", "-framerate", "25", "-i", ":0"]),
@@ -791,6 +819,15 @@ ACTS: Final[Sequence[tuple[dict[str, str], Sequence[str]]]] = (
     ({"THUMBNAIL_FPS": "1", "THUMBNAIL_WIDTH": "160"}, ["-vf", "fps=1,scale=160:-2:out_range=pc,format=yuv420p"]),
     ({}, ["-f", "image2", "-atomic_writing", "1", "-start_number", "0", "captures/capture_%09d.jpg"]),
     ({}, ["-f", "image2", "-atomic_writing", "1", "-start_number", "0", "thumbnails/capture_%09d_thumbnail.jpg"]),
+    ({"ANALYSIS": "yes", "ANALYZER": "true"}, ["-af", HEARD]),
+    ({"ANALYSIS": "yes", "ANALYZER": "true"}, ["-vf", SEEN]),
+    ({"ANALYSIS": "yes", "ANALYZER": "true", "AUDIO_RATE": "8000"}, ["-af", HEARD.replace("48000", "8000").replace("4800", "800")]),
+    ({"ANALYSIS": "yes", "ANALYZER": "true", "AUDIO": "none"}, ["-an"]),
+    ({"ANALYSIS": "yes", "ANALYZER": "true", "SOURCE": "file", "INPUT": str(SCRIPT), "AUDIO_CODEC": "copy"}, ["copy", "-f", "hls"]),
+    ({"ANALYSIS": "yes", "ANALYZER": "true", "BLACK_LUMA": "20"}, ["-vf", SEEN.replace("=32", "=20")]),
+    ({"ANALYSIS": "yes", "ANALYZER": "true", "FREEZE_NOISE": "-50", "FREEZE_SECONDS": "10"}, ["-vf", SEEN.replace("-60dB:d=0.5", "-50dB:d=10")]),
+    ({"ANALYSIS": "auto", "ANALYZER": "true"}, ["-vf", SEEN]),
+    ({"ANALYSIS": "auto", "ANALYZER": "/no/hotcold"}, ["-vf", "fps=2,scale=out_range=pc,format=yuv420p"]),
     ({"JPEG_QUALITY": "9"}, ["-c:v", "mjpeg", "-q:v", "9", "-color_range", "pc"]),
 )  # fmt: skip
 
@@ -818,12 +855,14 @@ def test_the_label_and_the_events_are_in_the_test_picture(launch: Launch, device
     assert graph(HOTCOLD_TEST_LABEL="capture1") == one
     assert graph(HOTCOLD_TEST_LABEL="front 12") != one
     assert graph(HOTCOLD_TEST_LABEL="front").count("drawbox") < one.count("drawbox")
-    events = graph(HOTCOLD_FPS="30000/1001", HOTCOLD_TEST_EVENTS="black:1-2 frozen:10-20 silent:08-09")
+    events = graph(HOTCOLD_FPS="30000/1001", HOTCOLD_TEST_EVENTS="black:1-2 frozen:10-20 silent:08-09 black:3-09/60")
     assert "drawbox=t=fill:color=black:enable='gte(t,1)*lt(t,2)'" in events
-    assert "freezeframes=first=299:last=598:replace=298" in events
+    assert "drawbox=t=fill:color=black:enable='gte(t,3)*lt(mod(t-3,60),6)'" in events
+    assert "setpts='if(gte(N,299)*lt(N,599),PREV_OUTPTS,time(0))'" in events
+    assert "drawbox=t=fill:color=navy:enable='gte(n,299)*lt(n,599)'" in events
     assert "volume=0:enable='gte(t,08)*lt(t,09)'" in events
-    assert "freezeframes=first=125:last=249:replace=124" in graph(
-        HOTCOLD_FPS="12.5", HOTCOLD_TEST_EVENTS="frozen:10-20"
+    assert "navy:enable='gte(n,125)*lt(mod(n-125,750),125)+gte(n,1)*lt(n,12)'" in graph(
+        HOTCOLD_FPS="12.5", HOTCOLD_TEST_EVENTS="frozen:10-20/60 frozen:0-1"
     )
 
 
@@ -856,6 +895,8 @@ def test_every_setting_of_the_script_is_read_in_one_place_and_tried_here() -> No
         "HOTCOLD_COLD_DIR",
         "HOTCOLD_FFMPEG",
         "HOTCOLD_QUALITY",
+        "HOTCOLD_SILENCE_DB",  # these two reach the analyser: test_analyze.py
+        "HOTCOLD_SILENCE_SECONDS",
         "HOTCOLD_TEST_EVENTS",
         "HOTCOLD_TEST_LABEL",
     }
