@@ -117,6 +117,15 @@ def _seconds(text: str, at_most: float = inf) -> float:
     return seconds
 
 
+def _text_like(what: str, pattern: str) -> Form[str]:
+    def parse(given: str) -> str:
+        if re.fullmatch(pattern, given) is None:
+            raise ValueError(given)
+        return given
+
+    return text(what, parse)
+
+
 _BOOL: Final = plain(bool, "true or false")
 _COUNT: Final = plain(int, "a whole number, 1 or more", lambda number: number >= 1)
 _PATH: Final = text("an absolute path without '..'", _absolute)
@@ -134,6 +143,12 @@ _RETENTION: Final = text(
 )
 _PATTERN: Final = text("a pattern such as 'segment_*.ts'", Pattern.parse, say_why=True)
 _ZONE: Final = text("'local' or an IANA time zone name", _zone_name)
+_HOSTS: Final = listed(
+    _text_like("a host name or address without a port", r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]"), "a list of host names"
+)
+_ORIGINS: Final = listed(
+    _text_like("an origin such as 'https://dashboard.example'", r"https?://[A-Za-z0-9._\[\]:-]+"), "a list of origins"
+)
 _DEVICES: Final = listed(
     text("a name or glob without '/' and no leading '.', or an absolute path without '..' and wildcards", _device),
     "a list of device names, globs or absolute paths",
@@ -195,10 +210,19 @@ class Metrics:
 
 @attrs.frozen
 class Web:
-    """The API and the page. stale_after: seconds after its newest file until a device counts as stopped."""
+    """The API and the page.
+
+    stale_after: seconds after its newest file until a device counts as stopped. token_file: who knows its content may
+    look from elsewhere. socket: a Unix socket to listen on besides. hosts: names that a request may call this server,
+    besides its own addresses. origins: other sites whose pages may read the API.
+    """
 
     listen: Listen | None = attrs.field(default=Listen("127.0.0.1", 8080), metadata={"form": _LISTEN})
     stale_after: float = attrs.field(default=3.0, metadata={"form": _DURATION})
+    token_file: str = attrs.field(default="", metadata={"form": _PATH_OR_NONE})
+    socket: str = attrs.field(default="", metadata={"form": _PATH_OR_NONE})
+    hosts: tuple[str, ...] = attrs.field(default=(), metadata={"form": _HOSTS})
+    origins: tuple[str, ...] = attrs.field(default=(), metadata={"form": _ORIGINS})
 
 
 @attrs.frozen

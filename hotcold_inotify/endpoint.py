@@ -1,20 +1,39 @@
 """Serve an ASGI application from the running trio loop, by hypercorn. No threads: a slow client costs a task."""
 
+import contextlib
 import logging
+import os
 import socket
-from collections.abc import Callable, Mapping
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from typing import Any, cast
 
+import attrs
 import hypercorn.config
-import hypercorn.trio
 import trio
-from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+from hypercorn.trio.lifespan import Lifespan
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import (
+    ASGIFramework,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    ConnectionState,
+    HTTPScope,
+    Scope,
+)
+from hypercorn.utils import wrap_app
 
 from hotcold_inotify.config import Listen
 
 _BACKLOG = 128
-# Milliseconds for which a client may leave what it was sent unread (TCP_USER_TIMEOUT in tcp(7)). Hypercorn shields its
-# sending from cancellation: one client that never reads would hold up the end of the process for ever.
-_UNREAD = 3_000
+# Milliseconds for which a client may leave what it was sent unread (TCP_USER_TIMEOUT in tcp(7)): a vanished one holds
+# its connection no longer.
+_UNREAD = 30_000
+# Seconds that an answer under way may take when the server ends.
+_GRACE = 0.5
 
 
 class CannotListen(Exception):
@@ -36,27 +55,176 @@ def bind(listen: Listen) -> socket.socket:
     return sock
 
 
-class _Config(hypercorn.config.Config):
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__()
-        self._sock = sock
+def bind_unix(path: str, mode: int = 0o660) -> socket.socket:
+    """A listening Unix socket; one that a dead server left there is replaced. CannotListen says why not."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if _is_dead(path):
+            os.unlink(path)
+        sock.bind(path)
+        os.chmod(path, mode)
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise CannotListen(f"cannot listen on the socket {path}: {error.strerror or error}") from error
+    return sock
 
-    def create_sockets(self) -> hypercorn.config.Sockets:
-        """The one that we have, which stays ours to close if hypercorn is cancelled before it asks."""
-        return hypercorn.config.Sockets([], [self._sock], [])
+
+def _is_dead(path: str) -> bool:
+    """Whether a socket is there that nobody listens on."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode)
+        except OSError:
+            return False
+    return False
 
 
-async def serve(app: ASGIFramework, sock: socket.socket) -> None:
-    """Serve until cancelled; takes the socket over."""
-    sock.setblocking(False)
-    config = _Config(sock)
-    errors = logging.getLogger("hypercorn.error")
-    errors.setLevel(logging.WARNING)  # its info level repeats what we say ourselves
-    config.errorlog = errors
-    config.include_server_header = False
-    config.graceful_timeout = 0.5
-    with sock:
-        await hypercorn.trio.serve(app, config, mode="asgi")
+@attrs.frozen
+class Limits:
+    """What one server spends on its clients. `connections`: at once; one more is told 503. `idle`: seconds without a
+    whole request. `head`: bytes of a request's line and headers.
+    """
+
+    connections: int = 256
+    idle: float = 15.0
+    head: int = 16_384
+
+
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 2\r\nx-content-type-options: nosniff\r\n"
+    b'content-type: application/json\r\ncontent-length: 32\r\n\r\n{"error":"too many connections"}'
+)
+# Bytes of a request's body that wait for the application; what comes after them is dropped.
+_BODY = 65_536
+
+
+async def serve(app: ASGIFramework, *socks: socket.socket, limits: Limits = Limits()) -> None:
+    """Serve until cancelled; takes the sockets over."""
+    with contextlib.ExitStack() as closing:
+        for sock in socks:
+            closing.enter_context(sock).setblocking(False)
+        await _Serving(app, limits).run(socks)
+
+
+class _Serving:
+    """Hypercorn's connections behind a listener of our own: its own one knows no limit, and shields what it sends from
+    cancellation, so that only closing a connection ends one whose client does not read.
+    """
+
+    def __init__(self, app: ASGIFramework, limits: Limits) -> None:
+        self._config = hypercorn.config.Config()
+        errors = logging.getLogger("hypercorn.error")
+        errors.setLevel(logging.WARNING)  # its info level repeats what we say ourselves
+        self._config.errorlog = errors
+        self._config.include_server_header = False
+        self._config.keep_alive_timeout = limits.idle
+        self._config.h11_max_incomplete_size = limits.head
+        # A client may speak HTTP/2 if it begins so. It is to have no more of us than by HTTP/1.1.
+        self._config.h2_max_header_list_size = limits.head
+        self._config.h2_max_concurrent_streams = 1
+        self._app = wrap_app(_guarded(app, limits), self._config.wsgi_max_body_size, "asgi")
+        self._limits = limits
+        self._context = WorkerContext(None)
+        self._open: dict[trio.SocketStream, trio.CancelScope] = {}
+        self._closed = trio.lowlevel.ParkingLot()
+
+    async def run(self, socks: Sequence[socket.socket]) -> None:
+        lifespan = Lifespan(self._app, self._config, {})
+        async with trio.open_nursery() as living:
+            await living.start(lifespan.handle_lifespan)
+            await lifespan.wait_for_startup()
+            async with trio.open_nursery() as handling:
+                try:
+                    listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in socks]
+                    await trio.serve_listeners(self._handle, listeners, handler_nursery=handling)
+                finally:
+                    with trio.CancelScope(shield=True):
+                        await self._end()
+
+    async def _handle(self, stream: trio.SocketStream) -> None:
+        if len(self._open) >= self._limits.connections:
+            with contextlib.suppress(trio.BrokenResourceError), trio.move_on_after(1):
+                await stream.send_all(_BUSY)
+                await stream.send_eof()
+            await trio.aclose_forcefully(stream)
+            return
+        # Shielded: when the server ends, `_end` lets an answer finish before it closes the connection under it.
+        with trio.CancelScope(shield=True) as scope:
+            self._open[stream] = scope
+            try:
+                # Its annotation says SSL alone; it takes both.
+                await _Connection(self._app, self._config, self._context, ConnectionState({}), cast("Any", stream))
+            except Exception:  # noqa: BLE001 (whatever a client made of its connection, it is the only one to lose it)
+                await self._config.log.exception("a connection failed")
+                await trio.aclose_forcefully(stream)
+            finally:
+                del self._open[stream]
+                self._closed.unpark_all()
+
+    async def _end(self) -> None:
+        await self._context.terminated.set()
+        with trio.move_on_after(_GRACE):
+            while self._open:
+                await self._closed.park()
+        for stream, scope in self._open.items():
+            stream.socket.close()
+            scope.cancel()
+
+
+class _Connection(TCPServer):
+    """One that ends when its client has gone, and not only when its idle time is over too."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
+
+
+def _guarded(app: ASGIFramework, limits: Limits) -> ASGIFramework:
+    """The application, and what hypercorn leaves undone: it measures no head that came in one piece; and it lets only a
+    few pieces of a body wait for the application: while that does not take them the connection hears nothing more, not
+    even that the client has gone.
+    """
+
+    async def served(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+        elif _head(scope) > limits.head:
+            await _answer(send, 431, "the head of this request is too long")
+        elif not _has_body(scope):
+            await app(scope, receive, send)
+        else:
+            async with trio.open_nursery() as nursery:
+                put, get = trio.open_memory_channel[ASGIReceiveEvent](inf)
+                nursery.start_soon(_read_on, receive, put)
+                await app(scope, get.receive, send)
+                nursery.cancel_scope.cancel()
+
+    return served
+
+
+async def _read_on(receive: ASGIReceiveCallable, put: "trio.MemorySendChannel[ASGIReceiveEvent]") -> None:
+    room = _BODY
+    while True:
+        message = await receive()
+        if message["type"] == "http.request":
+            room -= len(message["body"])
+            if room < 0:
+                message = {**message, "body": b""}
+        put.send_nowait(message)
+        if message["type"] == "http.disconnect":
+            break
+
+
+def _head(scope: HTTPScope) -> int:
+    target = len(scope["raw_path"]) + len(scope["query_string"])
+    return target + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+
+
+def _has_body(scope: HTTPScope) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") for name, _value in scope["headers"])
 
 
 class Server:

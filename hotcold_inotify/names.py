@@ -6,6 +6,7 @@ number 12, and so is `capture_000000012_r1_thumbnail.jpg` with the suffix behind
 """
 
 import re
+from collections.abc import Iterable
 
 import attrs
 
@@ -20,6 +21,10 @@ class FileName:
     text: str
     number: int
     revision: int
+
+
+Numbered = tuple[int, int, str]
+"""A name as `Pattern.match_all` gives it: number, revision, text."""
 
 
 @attrs.frozen(slots=True)
@@ -59,6 +64,13 @@ class Pattern:
             return None
         number, revision = found.groups()
         return FileName(name, int(number), int(revision or 0))
+
+    def match_all(self, texts: Iterable[str]) -> list[Numbered]:
+        """The names among these that are this pattern's, by number and revision; for folders of many thousands."""
+        rule = f"(?<![^\0])({re.escape(self.prefix)}{_NUMBER.pattern}{re.escape(self.suffix)})(?![^\0])"
+        # One pass over all of them: no name has a NUL in it.
+        found = re.findall(rule, "\0".join(texts), re.ASCII)
+        return sorted((int(number), int(revision or 0), text) for text, number, revision in found)
 
     def revised(self, name: FileName, revision: int) -> FileName:
         """The same number as `name`, its digits kept, as revision `revision` (1 or more)."""

@@ -17,15 +17,23 @@ CLONE: Final = Path(__file__).resolve().parent.parent
 
 # Program -> the Debian package that has it, which is in PACKAGES of the Makefile.
 PROGRAMS: Final[Mapping[str, str]] = {
+    "/usr/bin/python3": "python3",
     "Xvfb": "xvfb",
+    "chromium": "chromium",
+    "dpkg-deb": "dpkg",
     "faketime": "faketime",
     "ffmpeg": "ffmpeg",
     "ffprobe": "ffmpeg",
     "git": "git",
     "inotifywait": "inotify-tools",
+    "mmdebstrap": "mmdebstrap",
+    "nginx": "nginx",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
     "setpriv": "util-linux",
     "shellcheck": "shellcheck",
     "strace": "strace",
+    "systemd-analyze": "systemd",
 }
 
 _CAP_SYS_ADMIN: Final = 21  # capabilities(7), <linux/capability.h>

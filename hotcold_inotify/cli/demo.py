@@ -1,4 +1,4 @@
-"""`hotcold demo`: the whole main job on video that a real ffmpeg generates, until Ctrl-C.
+"""`hotcold demo`: the whole main job on video that a real ffmpeg generates, with its API and its page, until Ctrl-C.
 
 At the end ffmpeg stops first and finishes its files; the reactor, last, leaves every hot folder within its limit.
 """
@@ -25,6 +25,7 @@ from hotcold_inotify.disk import home
 from hotcold_inotify.endpoint import CannotListen, bind
 from hotcold_inotify.hours import Calendar
 from hotcold_inotify.reactor import CannotStart, Reactor
+from hotcold_inotify.web import CannotServe, Serving
 
 DEFAULT_ROOT = "hotcold-demo"
 _REFRESH = 0.5
@@ -39,7 +40,11 @@ def run(context: click.Context, *, devices: int, plain: bool) -> None:
     config = load(context)
     if "root" not in context.ensure_object(dict):
         config = attrs.evolve(config, root=os.path.abspath(DEFAULT_ROOT))
-    config = attrs.evolve(config, metrics=attrs.evolve(config.metrics, listen=_free(config.metrics.listen)))
+    config = attrs.evolve(
+        config,
+        metrics=attrs.evolve(config.metrics, listen=_free(config.metrics.listen)),
+        web=attrs.evolve(config.web, listen=_free(config.web.listen)),
+    )
     names = [f"capture{number}" for number in range(1, devices + 1)]
     try:
         for name in names:
@@ -53,17 +58,20 @@ def run(context: click.Context, *, devices: int, plain: bool) -> None:
         configure_logs(context)  # again: a live table catches standard error, and prints it above itself
         try:
             trio.run(_run, config, names, live)
-        except* (Failed, CannotStart) as errors:
+        except* (Failed, CannotStart, CannotServe) as errors:
             raise Failed(str(_first(errors))) from errors
     click.echo(f"stopped; the files are in {config.root}")
 
 
 async def _run(config: Config, names: list[str], live: Live | None) -> None:
     reactor = Reactor(config, registry=CollectorRegistry(), heed_signals=False)
+    serving = None if config.web.listen is None and not config.web.socket else Serving(config)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             await nursery.start(reactor.run)
-            nursery.start_soon(_show, reactor, live)
+            if serving is not None:
+                nursery.start_soon(serving.run)
+            nursery.start_soon(_show, reactor, "" if serving is None else serving.addresses[0], live)
             async with trio.open_nursery() as encoders:
                 for name in names:
                     encoders.start_soon(launcher.capture, os.path.join(config.root, name), _settings(name))
@@ -80,12 +88,15 @@ def _settings(name: str) -> dict[str, str]:
         "HOTCOLD_FFMPEG": launcher.ffmpeg(),
         "HOTCOLD_QUALITY": "demo",
         "HOTCOLD_TEST_LABEL": name,
+        "HOTCOLD_TEST_EVENTS": launcher.INCIDENTS.get(name, ""),
     }
 
 
-async def _show(reactor: Reactor, live: Live | None) -> None:
+async def _show(reactor: Reactor, page: str, live: Live | None) -> None:
     calendar = Calendar(hours.zone(reactor.config.timezone))
     title = f"{reactor.config.root} · metrics at {reactor.address}/metrics · Ctrl-C stops"
+    if page:
+        title = f"look at {page}/ · {title}"
     if live is None:
         click.echo(title)
     while True:

@@ -1,4 +1,7 @@
-"""The commands. Each does little more than hand its words to the room that does the work."""
+"""The commands. Each does little more than hand its words to the room that does the work.
+
+What is large is imported by the command that needs it: each device has an analyser, which needs no web server.
+"""
 
 import functools
 import io
@@ -13,12 +16,12 @@ import trio
 from prometheus_client import CollectorRegistry
 
 from hotcold_inotify import __version__, config
-from hotcold_inotify.cli import demo as demo_
+from hotcold_inotify.analysis import Levels
+from hotcold_inotify.cli import analyze as analyze_
 from hotcold_inotify.cli import rotate as rotate_
 from hotcold_inotify.cli import status as status_
 from hotcold_inotify.cli.settings import Failed, common, configure_logs, load, reloader, remember
 from hotcold_inotify.disk import find_devices, home
-from hotcold_inotify.reactor import CannotStart, Reactor
 
 
 def _command(**extra: Any) -> Callable[[Callable[..., None]], click.Command]:
@@ -64,6 +67,8 @@ def main(context: click.Context, /, **given: str | None) -> None:
 @_command()
 def run(context: click.Context) -> None:
     """Run the reactor until SIGTERM; SIGHUP reads the configuration again."""
+    from hotcold_inotify.reactor import CannotStart, Reactor
+
     reactor = Reactor(load(context), registry=CollectorRegistry(), reload=reloader(context))
     try:
         trio.run(reactor.run)
@@ -72,12 +77,22 @@ def run(context: click.Context) -> None:
 
 
 @_command()
+def serve(context: click.Context) -> None:
+    """Serve the API and the page until SIGTERM. It reads the folders, beside a reactor or without one."""
+    from hotcold_inotify.cli import serve as serve_
+
+    serve_.run(load(context))
+
+
+@_command()
 @click.option(
     "--devices", default=2, show_default=True, type=click.IntRange(1, 16), help="How many devices to generate."
 )
 @click.option("--plain", is_flag=True, help="Log lines instead of the live table.")
 def demo(context: click.Context, devices: int, *, plain: bool) -> None:
-    """Run everything on generated video: ffmpeg, reactor, and a live table of what they do."""
+    """Run everything on generated video: ffmpeg, reactor, API and page, and a live table of what they do."""
+    from hotcold_inotify.cli import demo as demo_
+
     demo_.run(context, devices=devices, plain=plain)
 
 
@@ -110,6 +125,17 @@ def status(context: click.Context, *, as_json: bool) -> None:
 def rotate(context: click.Context, *, dry_run: bool, as_json: bool) -> None:
     """Take away what has expired, once, as the reactor does each minute."""
     rotate_.once(load(context), dry_run=dry_run, as_json=as_json)
+
+
+@_command()
+@click.argument("device")
+@click.option("--first", default=0, type=click.IntRange(0), help="The number of ffmpeg's first capture.")
+@click.option("--silence", default=Levels().silence, show_default=True, help="dB up to which sound is silence.")
+@click.option("--silence-seconds", default=Levels().silence_seconds, show_default=True, help="Shorter is a pause.")
+@click.option("--freeze-seconds", default=Levels().freeze_seconds, show_default=True, help="As freezedetect has it.")
+def analyze(_context: click.Context, device: str, first: int, **levels: float) -> None:
+    """Write DEVICE/metadata from what ffmpeg prints on standard input; ffmpeg/capture.sh starts this."""
+    analyze_.run(device, first=first, levels=Levels(**levels))
 
 
 @_command(name="config")

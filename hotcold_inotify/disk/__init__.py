@@ -11,7 +11,7 @@ from hotcold_inotify.disk.errnos import SURVIVED, errno_name
 from hotcold_inotify.disk.expiry import Due, Expired, empty_rooms, rooms, trim
 from hotcold_inotify.disk.folder import Folder
 from hotcold_inotify.disk.hourplaylist import Changed, HourPlaylist
-from hotcold_inotify.disk.layout import Home, find_devices, home
+from hotcold_inotify.disk.layout import Home, find_device, find_devices, home
 from hotcold_inotify.disk.lending import Lent
 from hotcold_inotify.disk.listing import Listing, Scan, expected, generation_of, list_hot, list_slot
 from hotcold_inotify.disk.liveplaylist import LIVE_PLAYLIST, read_live
@@ -42,6 +42,7 @@ __all__ = [
     "empty_rooms",
     "errno_name",
     "expected",
+    "find_device",
     "find_devices",
     "generation_of",
     "holder",

@@ -60,20 +60,10 @@ def find_devices(config: Config) -> tuple[dict[str, Home], tuple[str, ...]]:
     `devices` are names or globs under the root, or absolute paths; the lines of the `active_captures` file come on top.
     Only folders count; a path that is not there (yet) is none. OSError: the root cannot be listed.
     """
-    paths = [name for name in config.devices if os.path.isabs(name)]
-    patterns = [name for name in config.devices if not os.path.isabs(name)]
-    with os.scandir(config.root) as entries:
-        under_root = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-    paths += [
-        os.path.join(config.root, name)
-        for name in under_root
-        if any(fnmatchcase(name, pattern) for pattern in patterns)
-    ]
-    paths += active_captures(config)
     found: dict[str, Home] = {}
     wrong: list[str] = []
     served: dict[tuple[int, int], str] = {}
-    for path in dict.fromkeys(os.path.normpath(path) for path in paths):
+    for path in _paths(config):
         there = _folder(path)
         if there is None:
             continue
@@ -89,6 +79,27 @@ def find_devices(config: Config) -> tuple[dict[str, Home], tuple[str, ...]]:
             found[device.name] = device
             served[there] = path
     return found, tuple(wrong)
+
+
+def find_device(config: Config, name: str) -> Home | None:
+    """The device of that name, without a look at any other; None: it is not there. OSError as from `find_devices`."""
+    named = (path for path in _paths(config) if os.path.basename(path) == name)
+    return next((home(config, path) for path in named if name and _folder(path) is not None), None)
+
+
+def _paths(config: Config) -> list[str]:
+    """Where a device may be, in the order in which the first of a name counts."""
+    paths = [name for name in config.devices if os.path.isabs(name)]
+    patterns = [name for name in config.devices if not os.path.isabs(name)]
+    with os.scandir(config.root) as entries:
+        under_root = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    paths += [
+        os.path.join(config.root, name)
+        for name in under_root
+        if any(fnmatchcase(name, pattern) for pattern in patterns)
+    ]
+    paths += active_captures(config)
+    return list(dict.fromkeys(os.path.normpath(path) for path in paths))
 
 
 def active_captures(config: Config) -> list[str]:

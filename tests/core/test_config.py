@@ -96,6 +96,10 @@ def test_added_kinds_follow_the_defaults_in_the_files_order() -> None:
         ('metrics.listen = "[::1]:80"', {"metrics": Metrics(listen=Listen("::1", 80))}),
         ('web.listen = "localhost:0"', {"web": Web(listen=Listen("localhost", 0))}),
         ('web.stale_after = "2m"', {"web": Web(stale_after=120.0)}),
+        ('web.token_file = "/etc/hotcold/token"', {"web": Web(token_file="/etc/hotcold/token")}),  # noqa: S106 (a path)
+        ('web.socket = "/run/hotcold/api.sock"', {"web": Web(socket="/run/hotcold/api.sock")}),
+        ('web.hosts = ["cam.example", "[::1]"]', {"web": Web(hosts=("cam.example", "[::1]"))}),
+        ('web.origins = ["https://a.example:8443"]', {"web": Web(origins=("https://a.example:8443",))}),
     ],
 )
 def test_every_key_acts(line: str, changed: dict[str, Any]) -> None:
@@ -175,6 +179,9 @@ def test_every_key_acts(line: str, changed: dict[str, Any]) -> None:
             "web.stale_after: expected a duration above 0, such as '90s', '15m' or '24h', found '0s'",
         ),
         ("web.stale_after = 2026-01-01T00:00:00", "found 2026-01-01 00:00:00"),
+        ("web.hosts = ['cam.example:80']", "web.hosts[0]: expected a host name or address without a port"),
+        ("web.origins = ['cam.example']", "web.origins[0]: expected an origin such as"),
+        ("web.token_file = 'token'", "web.token_file: expected an absolute path without '..', or '' for none"),
         ("zonetime = 1", "zonetime: unknown key; known here: root, devices,"),
         ("time_zone = 1", "time_zone: unknown key; did you mean timezone?"),
         (r'"a\nb\u2028c" = 1', r"'a\nb\u2028c': unknown key"),
@@ -309,7 +316,15 @@ CONFIGS = st.builds(
         ),
     ).map(lambda both: (*both[0], *both[1])),
     metrics=st.builds(Metrics, ADDRESSES | st.none()),
-    web=st.builds(Web, ADDRESSES | st.none(), SECONDS),
+    web=st.builds(
+        Web,
+        ADDRESSES | st.none(),
+        SECONDS,
+        token_file=PATHS | st.just(""),
+        socket=PATHS | st.just(""),
+        hosts=st.sampled_from([(), ("cam.example",), ("10.0.0.1", "[::1]")]),
+        origins=st.sampled_from([(), ("https://a.example", "http://[::1]:8080")]),
+    ),
 )
 
 

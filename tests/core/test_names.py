@@ -161,3 +161,24 @@ def test_names_are_values() -> None:
     assert {name, FileName("segment_1.ts", 1, 0)} == {name}
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         name.number = 2  # type: ignore[misc]  # that it cannot be is what is shown
+
+
+@given(
+    patterns, st.lists(st.text(st.characters(exclude_characters="/\0"), max_size=40) | numbers, max_size=12), st.data()
+)
+def test_many_names_at_once_are_read_as_each_alone(
+    pattern: Pattern, given_names: list[str | int], data: st.DataObject
+) -> None:
+    texts = [name if isinstance(name, str) else f"{pattern.prefix}{name:05d}{pattern.suffix}" for name in given_names]
+    texts += [
+        pattern.revised(found, data.draw(st.integers(1, 99))).text
+        for text in texts
+        if (found := pattern.match(text)) is not None
+    ]
+    alone = [(found.number, found.revision, text) for text in texts if (found := pattern.match(text)) is not None]
+    assert pattern.match_all(texts) == sorted(alone)
+
+
+@pytest.mark.parametrize("text", ["segment_1.ts\n", "\nsegment_1.ts", "segment_1.ts\nsegment_2.ts", "xsegment_1.ts"])
+def test_no_part_of_a_name_is_taken_for_a_name(text: str) -> None:
+    assert SEGMENTS.match_all([text, "segment_9.ts"]) == [(9, 0, "segment_9.ts")]

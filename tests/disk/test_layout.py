@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hotcold_inotify.config import DEFAULT_KINDS, Config
-from hotcold_inotify.disk import SLOT_NAMES, SURVIVED, Home, errno_name, find_devices, home
+from hotcold_inotify.disk import SLOT_NAMES, SURVIVED, Home, errno_name, find_device, find_devices, home
 from hotcold_inotify.disk.errnos import survived
 from hotcold_inotify.disk.layout import active_captures, make_folder
 from tests.disk.stage import SEGMENTS, UTC, write
@@ -109,6 +109,24 @@ def test_names_of_any_bytes_are_devices(tmp_path: Path) -> None:
     for text in ("capture\n1", "capture [1]", os.fsdecode(b"capture\xff")):
         (tmp_path / text).mkdir()
     assert len(found(Config(root=str(tmp_path)))) == 3
+
+
+@pytest.mark.parametrize("name", ["capture1", "capture\n1", "elsewhere", "listed"])
+def test_one_device_is_found_by_its_name_as_it_is_among_all(tmp_path: Path, name: str) -> None:
+    root, other = tmp_path / "root", tmp_path / "other"
+    for path in (root / "capture1", root / "capture\n1", other / "elsewhere", other / "listed", other / "capture1"):
+        path.mkdir(parents=True)
+    active = tmp_path / "active"
+    active.write_text(f"{other}/listed\n{other}/capture1\n", "utf-8")
+    config = Config(root=str(root), devices=("capture*", str(other / "elsewhere")), active_captures=str(active))
+    assert find_device(config, name) == find_devices(config)[0][name]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "other", "capture2", "capture1/x", "../root/capture1", "capture1\0"])
+def test_no_other_name_is_a_device(tmp_path: Path, name: str) -> None:
+    (tmp_path / "root" / "capture1").mkdir(parents=True)
+    (tmp_path / "root" / "other").mkdir()
+    assert find_device(Config(root=str(tmp_path / "root")), name) is None
 
 
 def test_a_root_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from hotcold_inotify.config import Config, Kind
 from tests.live.started import Start, eventually, fill, hot, put
+from tests.web.test_knobs import SHOWN as OF_THE_WEB
 
 # Key -> the test here that shows it act.
 SHOWN = {
@@ -29,8 +30,6 @@ SHOWN = {
     "kinds.playlist": "test_playlist",
     "metrics.listen": "test_metrics_listen_nowhere",
 }
-# They configure `hotcold serve`.
-OF_THE_WEB = {"web.listen", "web.stale_after"}
 
 
 def keys() -> set[str]:
@@ -44,7 +43,7 @@ def keys() -> set[str]:
 
 
 def test_no_knob_is_forgotten() -> None:
-    assert set(SHOWN) | OF_THE_WEB == keys()
+    assert set(SHOWN) | set(OF_THE_WEB) == keys()
     assert set(SHOWN.values()) <= set(globals())
 
 

@@ -1,0 +1,51 @@
+"""Every device, as it stands."""
+
+from typing import Any
+
+from hotcold_inotify.config import Kind
+from hotcold_inotify.disk import LIVE_PLAYLIST, Home
+from hotcold_inotify.web import incidents
+from hotcold_inotify.web.answers import Incident, State
+from hotcold_inotify.web.moments import Moments
+from hotcold_inotify.web.tree import Tree, screenshot_url, url_of
+
+
+def device(tree: Tree, home: Home, moments: Moments) -> dict[str, Any]:
+    """The answer `Device`, as plain values."""
+    now = tree.now()
+    hot: dict[str, Any] = {}
+    newest: float | None = None
+    live: str | None = None
+    for kind in tree.config.kinds:
+        files = tree.hot(home, kind)
+        latest = files[-1].mtime if files else None
+        hot[kind.name] = {
+            "files": len(files),
+            "limit": kind.hot_limit,
+            "newest": None if latest is None else moments.text(latest),
+        }
+        if latest is not None:
+            newest = latest if newest is None else max(newest, latest)
+        if kind.playlist and live is None:
+            with tree.folder(home.path, kind, None) as fd:
+                if tree.looked_at(fd, LIVE_PLAYLIST) is not None:
+                    live = url_of(home, kind, None, LIVE_PLAYLIST)
+    # A clock that was turned back leaves files of the future: they are as new as can be.
+    age = None if newest is None else max(now - newest, 0.0)
+    stale = age is not None and age > tree.config.web.stale_after
+    analysed = tree.kinds.get("metadata")
+    return {
+        "name": home.name,
+        "state": State.EMPTY if age is None else State.STALE if stale else State.LIVE,
+        "newest": None if newest is None else moments.text(newest),
+        "age": None if age is None else round(age, 3),
+        "hot": hot,
+        "live": live,
+        "screenshot": screenshot_url(home),
+        "incidents": None if analysed is None else _incidents(tree, home, analysed),
+    }
+
+
+def _incidents(tree: Tree, home: Home, kind: Kind) -> list[Incident] | None:
+    hot = tree.hot(home, kind)
+    return incidents.present(tree.read_anywhere(home, kind, hot[-1].name.text)) if hot else None
