@@ -15,6 +15,7 @@ from hotcold_inotify import playlist
 from hotcold_inotify.config import Kind
 from hotcold_inotify.disk import LIVE_PLAYLIST, PLAYLIST, Home
 from hotcold_inotify.hours import DAY, HOUR
+from hotcold_inotify.names import FileName
 from hotcold_inotify.playlist import Entry, Playlist, PlaylistError
 from hotcold_inotify.web.tree import Dated, NotThere, Tree, url_of
 
@@ -22,6 +23,8 @@ from hotcold_inotify.web.tree import Dated, NotThere, Tree, url_of
 _GAP = 2.0
 # Two starts of one segment, told by the live playlist and reckoned from files, are nearer than this. Seconds.
 _SAME = 0.3
+# Segments that may be on their way from the hot folder into their hour's playlist.
+_MOVING = 16
 # How far a segment may begin outside of the hour that it was finished in, seconds.
 _SLACK = 60.0
 # What `playlist.line` writes; what fills up a page stands between entries, and is a comment to every reader.
@@ -130,7 +133,8 @@ def _hot(tree: Tree, home: Home, kind: Kind, start: float, end: float) -> Iterat
     target = max(2, live.target)
     run: list[Entry] = []
     previous: Dated | None = None
-    for one in tree.hot(home, kind):
+    hot = tree.hot(home, kind)
+    for one in [*_moving(tree, home, kind, hot[0]), *hot] if hot else []:
         entry = _entry(one, previous, said, url_of(home, kind, None, one.name.text))
         previous = one
         if entry.start is None or not start <= entry.start < end:
@@ -141,6 +145,33 @@ def _hot(tree: Tree, home: Home, kind: Kind, start: float, end: float) -> Iterat
         run.append(entry)
     if run:
         yield _part(run, target)
+
+
+def _moving(tree: Tree, home: Home, kind: Kind, first: Dated) -> list[Dated]:
+    """Segments before the first hot one that are in their slot already, and not in its playlist yet: the reactor lists
+    them a moment later.
+    """
+    found: list[Dated] = []
+    pattern, name = kind.pattern, first.name
+    width = len(name.text) - len(pattern.prefix) - len(pattern.suffix)
+    for number in range(name.number - 1, max(name.number - _MOVING, 0) - 1, -1):
+        before = pattern.match(f"{pattern.prefix}{number:0{width}d}{pattern.suffix}")
+        one = None if before is None or name.revision else _unlisted(tree, home, kind, before, first.mtime)
+        if one is None:
+            break
+        found.insert(0, one)
+    return found
+
+
+def _unlisted(tree: Tree, home: Home, kind: Kind, name: FileName, about: float) -> Dated | None:
+    """A segment of the hour of `about` or the one before, if its hour's playlist has it not."""
+    for slot in {tree.calendar.generation_at(at).slot for at in (about, about - HOUR)}:
+        with tree.folder(home.cold_path, kind, slot) as fd:
+            there = tree.looked_at(fd, name.text)
+        if there is not None and abs(about - there.st_mtime) < HOUR:
+            listed = name.text.encode() in (tree.read(home.cold_path, kind, slot, PLAYLIST) or b"")
+            return None if listed else Dated(there.st_mtime, name)
+    return None
 
 
 def _entry(one: Dated, previous: Dated | None, said: dict[str, Entry], uri: str) -> Entry:

@@ -137,33 +137,36 @@ def test_an_ipv6_client_asks_in_brackets(serve: Serve) -> None:
         assert parsed(everything(sock))[0] == 200
 
 
-@pytest.mark.parametrize(
-    ("request_", "status"),
-    [
-        (b"GET /healthz HTTP/1.1\r\nhost: elsewhere\r\nconnection: close\r\n\r\n", 421),
-        (b"GET /healthz HTTP/1.0\r\n\r\n", 421),
-        (b"GET /healthz HTTP/1.0\r\nhost: localhost\r\n\r\n", 200),
-        (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
-        (b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: elsewhere\r\n\r\n", 400),
-        (b"GET /healthz\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
-        (b"GET /\xff\xfe HTTP/1.1\r\nhost: localhost\r\n\r\n", 400),
-        (CLOSE + b"x: " + b"x" * 20_000 + b"\r\n\r\n", 431),
-        (CLOSE.replace(b"healthz", b"x" * 20_000) + b"\r\n", 431),
-        (CLOSE + b"x: y\r\n" * 5_000 + b"\r\n", 431),
-        (CLOSE + b"x: " + b"x" * 200_000 + b"\r\n\r\n", 431),
-        (b"POST /healthz HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello", 405),
-        (b"GET /healthz HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 400),
-        (b"GET http://elsewhere/healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", 404),
-        (b"CONNECT elsewhere:80 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", 405),
-    ],
-)
-def test_a_request_that_is_none_is_refused(serve: Serve, request_: bytes, status: int) -> None:
+# What is asked, and the status of the answer.
+ODD = [
+    (b"GET /healthz HTTP/1.1\r\nhost: elsewhere\r\nconnection: close\r\n\r\n", 421),
+    (b"GET /healthz HTTP/1.0\r\n\r\n", 421),
+    (b"GET /healthz HTTP/1.0\r\nhost: localhost\r\n\r\n", 200),
+    (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
+    (b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: elsewhere\r\n\r\n", 400),
+    (b"GET /healthz\r\n\r\n", 400),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+    (b"GET /\xff\xfe HTTP/1.1\r\nhost: localhost\r\n\r\n", 400),
+    (CLOSE + b"x: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+    (CLOSE.replace(b"healthz", b"x" * 20_000) + b"\r\n", 431),
+    (CLOSE + b"x: y\r\n" * 5_000 + b"\r\n", 431),
+    (CLOSE + b"x: " + b"x" * 200_000 + b"\r\n\r\n", 431),
+    (b"POST /healthz HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello", 405),
+    (b"GET /healthz HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 400),
+    (b"GET http://elsewhere/healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", 404),
+    (b"CONNECT elsewhere:80 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", 405),
+]
+
+
+def test_a_request_that_is_none_is_refused(serve: Serve) -> None:
     served = serve()
-    found, _, body = parsed(served.raw(request_))
-    assert found in (status, 200 if status == 400 and b"chunked" in request_ else status)
-    assert b"Traceback" not in body
+    for request, status in ODD:
+        found, _, body = parsed(served.raw(request))
+        # Where the end of a request is wrong, it may be answered before that is seen.
+        assert found == status or (found == 200 and b"chunked" in request), request[:80]
+        assert b"Traceback" not in body
     assert served.get("/healthz")[0] == 200
+    assert "Traceback" not in served.log.read_text("utf-8")
 
 
 async def answering(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
