@@ -38,6 +38,8 @@ class State(StrEnum):
     LIVE = "live"
     STALE = "stale"
     EMPTY = "empty"
+    FAILED = "failed"
+    """Its disk does not answer, or refuses."""
 
 
 class Incident(StrEnum):

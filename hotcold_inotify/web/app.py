@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Final
 
+import anyio
 import sniffio
 import trio
 from fastapi import FastAPI, Path, Query, Request
@@ -35,6 +36,8 @@ from hotcold_inotify.web.threads import DiskHangs, Threads
 from hotcold_inotify.web.tree import NotThere, Tree, url_of
 from hotcold_inotify.web.vod import vod
 
+# Seconds that one device may take in the list of all.
+_GLANCE: Final = 2.0
 _NO_STORE: Final = {"cache-control": "no-store"}
 
 DeviceName = Annotated[str, Path(max_length=255, description="A device's name, as `/api/host/devices` lists it.")]
@@ -123,16 +126,26 @@ def create_app(
     async def devices() -> Response:
         """Every device: whether it is live, its hot folders, its newest file."""
         homes = await threads.run(None, tree.devices)
-        found = []
-        for home in homes:
-            with contextlib.suppress(NotThere):  # it went away meanwhile
-                found.append(await of(home.name, lambda home: overview.device(tree, home, moments)))
+        found: dict[str, dict[str, Any]] = {}
+
+        async def look(home: Home) -> None:
+            try:
+                with anyio.fail_after(_GLANCE):
+                    found[home.name] = await of(home.name, lambda home: overview.device(tree, home, moments))
+            except NotThere:
+                pass  # it went away meanwhile
+            except (DiskHangs, TimeoutError, OSError):
+                found[home.name] = overview.failed(home)  # the others are shown all the same
+
+        async with anyio.create_task_group() as looks:
+            for home in homes:
+                looks.start_soon(look, home)
         return _json(
             {
                 "now": moments.text(tree.now()),
                 "timezone": config.timezone,
                 "stale_after": config.web.stale_after,
-                "devices": found,
+                "devices": [found[home.name] for home in homes if home.name in found],
             }
         )
 

@@ -10,6 +10,20 @@ from hotcold_inotify.web.moments import Moments
 from hotcold_inotify.web.tree import Tree, screenshot_url, url_of
 
 
+def failed(home: Home) -> dict[str, Any]:
+    """The answer `Device` for one that cannot be looked at."""
+    return {
+        "name": home.name,
+        "state": State.FAILED,
+        "newest": None,
+        "age": None,
+        "hot": {},
+        "live": None,
+        "screenshot": screenshot_url(home),
+        "incidents": None,
+    }
+
+
 def device(tree: Tree, home: Home, moments: Moments) -> dict[str, Any]:
     """The answer `Device`, as plain values."""
     now = tree.now()

@@ -1,6 +1,6 @@
 // Rule: one device: what it shows now, what it has of the last 24 hours, and the moment on play in the address.
 
-import { Age, Complaints, HotCounts, StatePill } from "../devices/status";
+import { Age, Complaints, HotCounts, StatePill, STATE_WORDS } from "../devices/status";
 import { DayPanel } from "../day/day";
 import { el, put, say } from "../page/element";
 import { notice } from "../page/notice";
@@ -152,7 +152,7 @@ class OpenDevice {
     if (document.activeElement !== this.#others) this.#others.value = this.#name;
     devices.forEach(({ name, state }, place) => {
       const option = this.#others.options[place];
-      if (option !== undefined) say(option, state === "live" ? name : `${name} (${state === "stale" ? "stale" : "no files"})`);
+      if (option !== undefined) say(option, state === "live" ? name : `${name} (${STATE_WORDS[state]})`);
     });
   }
 

@@ -5,7 +5,7 @@ import { at, hostNow } from "../wire/hostclock";
 import { date, hhmmss, howLong, rfc3339 } from "../wire/moment";
 import type { Device, Incident, State } from "../wire/shapes";
 
-const STATE_WORDS: Record<State, string> = { live: "live", stale: "stale", empty: "no files" };
+export const STATE_WORDS: Record<State, string> = { live: "live", stale: "stale", empty: "no files", failed: "disk error" };
 
 export const INCIDENT_WORDS: Record<Incident, string> = { black: "black picture", frozen: "frozen picture", silent: "no sound" };
 

@@ -10,6 +10,7 @@ const NOTHING_TO_SEE: Record<Device["state"], string> = {
   live: "Loading the picture",
   stale: "No picture",
   empty: "Waiting for the first file",
+  failed: "Its folder cannot be read",
 };
 
 export class Tile {

@@ -57,6 +57,7 @@ function summary(states: readonly string[]): string {
     ["live", "live"],
     ["stale", "stale"],
     ["empty", "without files"],
+    ["failed", "with a disk error"],
   ];
   return words
     .map(([state, word]) => ({ word, count: states.filter((each) => each === state).length }))

@@ -79,6 +79,8 @@ export class Player {
     this.#live.update(device);
     if (device.state === "empty") {
       this.#screen.say({ sort: "empty", title: "No files yet", text: `Waiting for the first file of ${device.name}. It appears here by itself.` });
+    } else if (device.state === "failed") {
+      this.#screen.say({ sort: "failed", title: `${device.name} cannot be read`, text: "The host's disk does not answer, or refuses. Live goes on by itself when it does." });
     } else if (device.state === "stale") {
       const since = device.newest === null ? "" : ` since ${date(at(device.newest.ms))} ${hhmmss(at(device.newest.ms))}`;
       this.#screen.say({ sort: "stale", title: `${device.name} is stale`, text: `No new file${since}. Live goes on by itself as soon as one comes. The day can still be played.` });

@@ -2,7 +2,7 @@
 
 import { moment, type Moment } from "./moment";
 
-export type State = "live" | "stale" | "empty";
+export type State = "live" | "stale" | "empty" | "failed";
 export type Incident = "black" | "frozen" | "silent";
 
 export interface HotFolder {
@@ -66,7 +66,7 @@ function device(said: unknown): Device {
   const answer = record(said, "device");
   return {
     name: text(answer["name"], "name"),
-    state: oneOf(["live", "stale", "empty"], answer["state"], "state"),
+    state: oneOf(["live", "stale", "empty", "failed"], answer["state"], "state"),
     newest: answer["newest"] === null ? null : time(answer["newest"], "newest"),
     hot: Object.entries(record(answer["hot"], "hot")).map(([kind, folder]) => hotFolder(kind, folder)),
     live: answer["live"] === null ? null : text(answer["live"], "live"),
