@@ -1,14 +1,20 @@
-# `make` alone lists the targets. Nothing is installed outside .venv, save by `packages`, and there only as root on Debian.
+# `make` alone lists the targets. Nothing is installed outside .venv, save by `install`, and by `packages` as root on Debian.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
 # What the tests need that pip does not bring. tests/machine.py names the programs; a test holds the two lists together.
-PACKAGES := faketime ffmpeg git inotify-tools shellcheck strace util-linux xvfb
+PACKAGES := chromium dpkg faketime ffmpeg git inotify-tools mmdebstrap nginx openssl prometheus python3 shellcheck strace systemd util-linux xvfb
 
 # Every branch of these is run by tests/core alone. A test holds this list to the floors in ARCHITECTURE.md.
-VALUES := brake config forms hotset hours livewindow names playlist timeline
+VALUES := analysis brake config forms hotset hours livewindow names playlist timeline
+
+# Where `install` puts the command, and the python3 that runs what it installs: not the one of .venv, which is a clone's.
+BINDIR ?= /usr/local/bin
+DESTDIR ?=
+install deb: export HOTCOLD_PYTHON ?= /usr/bin/python3
+install deb: export HOTCOLD_PIP := $(BIN)/python
 
 # The machine's own Python settings have no say in what is run and tested here.
 unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
@@ -22,7 +28,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format packages clean
+.PHONY: help run test bench lint format packages install uninstall deb clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +64,22 @@ packages: ## as root on Debian: install the programs that the tests need (test d
 	{ apt-get -qq update && apt-get -qq install --yes --no-install-recommends "$${missing[@]}"; } \
 	    || echo "not installed: $${missing[*]} (each test that needs one says so)" >&2
 
+bench: $(VENV)/installed ## how long the API takes on a full day, beside one mixed folder (some minutes, 5 GB of small files)
+	$(BIN)/python benchmarks/api.py
+
+install: $(VENV)/installed ## as root: the services, for systemd; below DESTDIR where that is set
+	deploy/install.sh stage build/install "$(BINDIR)"
+	deploy/install.sh install build/install "$(DESTDIR)"
+
+uninstall: ## as root: take them away; configuration and recordings stay
+	deploy/install.sh uninstall "$(DESTDIR)" "$(BINDIR)"
+
+deb: $(VENV)/installed ## the same as a Debian package, in dist
+	deploy/install.sh stage build/deb /usr/bin
+	deploy/debian/build.sh build/deb dist
+
 clean: ## remove everything that make has made
+	rm -rf hotcold_inotify/web/ui/dist hotcold_inotify/web/ui/node_modules
 	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +
 

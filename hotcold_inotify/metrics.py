@@ -85,6 +85,7 @@ class Instruments:
 
     def folder(self, device: str, kind: str) -> "FolderInstruments":
         """The instruments of one (device, kind), looked up once."""
+        self.inotify_overflows.labels(_label(device))  # at 0 from the start: the first overflow must be an increase
         return FolderInstruments(self, _label(device), kind)
 
     def overflow(self, device: str) -> None:

@@ -1,5 +1,5 @@
 """The nursery over all devices of a root: who is there, configuration that is read again, signals, the metrics
-endpoint.
+endpoint, and what the service manager is told.
 
 One reactor a root. Devices come and go without touching each other. What is not a named error is a bug and ends the
 process: the service manager starts it again, and the look at start repairs.
@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 import attrs
 import trio
-from prometheus_client import CollectorRegistry, make_asgi_app
+from prometheus_client import CollectorRegistry, Gauge, make_asgi_app
+from prometheus_client.samples import Sample
 
 from hotcold_inotify import audit, endpoint, hours
 from hotcold_inotify.brake import Brake
@@ -22,8 +23,9 @@ from hotcold_inotify.config import Config, ConfigError
 from hotcold_inotify.device import Device
 from hotcold_inotify.disk import Home, RootHeld, RootLock, errno_name, find_devices
 from hotcold_inotify.hours import Calendar
-from hotcold_inotify.logs import logger
+from hotcold_inotify.logs import Troubles, logger
 from hotcold_inotify.metrics import Instruments
+from hotcold_inotify.readiness import Manager
 from hotcold_inotify.rotation import Rotation
 from hotcold_inotify.watch import Changes
 
@@ -36,6 +38,11 @@ _SETTLE = 0.1
 _CLOCK = 10.0
 # A loop that has not come round for so long hangs; a sweep comes every two seconds.
 _STALLED = 15.0
+# The service manager hears of us this often; more often if its watchdog is less patient.
+_TOLD = 5.0
+# Microseconds that a start or a reload may still take. Told again and again while the loop turns: a large backlog is no
+# failure, and neither is one device's dead disk, for which no other device is to be stopped.
+_MORE_TIME = 60_000_000
 
 
 class CannotStart(Exception):
@@ -65,17 +72,21 @@ class Reactor:
         clock: Clock | None = None,
         reload: Callable[[], Config] | None = None,
         heed_signals: bool = True,
+        manager: Manager | None = None,
     ) -> None:
         """`reload` reads the configuration again on SIGHUP, raising ConfigError if it is bad; None: SIGHUP changes
         nothing.
 
         `heed_signals`: whether SIGTERM, SIGINT and SIGHUP are this object's to answer; else it ends by cancellation.
+
+        `manager`: the service manager; None: the one that the environment names, if the signals are ours to answer.
         """
         self.config = config
         self.registry = registry
         self._clock = clock or Clock()
         self._reload = reload
         self._heed_signals = heed_signals
+        self._manager = manager or (Manager.from_environment(os.environ) if heed_signals else Manager())
         self._instruments = Instruments(registry)
         self._brake = Brake()
         self._running: dict[str, _Running] = {}
@@ -83,9 +94,12 @@ class Reactor:
         self._turn = trio.CancelScope()  # ends the present configuration's turn, of which there may be several
         self._metrics: endpoint.Server | None = None
         self._started = False
+        self._ready = False  # every device of the present configuration is served
+        self._looked_at: float | None = None  # trio's time of the last look at which devices are there
         self._ended = False
         self._next = config
         self._log = logger()
+        self._troubles = Troubles(self._log)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until SIGTERM or SIGINT, or until cancelled; started when every device is watched and within its
@@ -101,6 +115,8 @@ class Reactor:
             # the turns: a slow client must not hold up a new one.
             async with trio.open_nursery() as nursery:
                 self._metrics.start(nursery)
+                if self._manager.address:
+                    nursery.start_soon(self._keep_told)
                 if self._heed_signals:
                     await nursery.start(self._signals)
                 while not self._ended:
@@ -135,6 +151,8 @@ class Reactor:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch_clock)
                 await nursery.start(self._devices)
+                self._ready = True
+                await self._tell("READY=1", f"STATUS={self.status()}")
                 if not self._started:
                     self._started = True
                     task_status.started()
@@ -144,7 +162,57 @@ class Reactor:
         """Why the reactor is not healthy, or None."""
         now = trio.current_time()
         stalled = sorted(name for name, running in self._running.items() if now - running.device.progress_at > _STALLED)
-        return f"no progress for {_STALLED:.0f} s: {', '.join(stalled)}" if stalled else None
+        if stalled:
+            return f"no progress for {_STALLED:.0f} s: {', '.join(stalled)}"
+        if self._looked_at is not None and now - self._looked_at > _STALLED:
+            return f"no look at {self.config.root} for {_STALLED:.0f} s"
+        return None
+
+    def status(self) -> str:
+        """How the reactor does, in plain words: `4 devices, 16 folders within their limits`."""
+        devices = len(self._running)
+        if not self._ready:
+            served = sum(running.served.is_set() for running in self._running.values())
+            said = f"starting: {served} of {_count(devices, 'device')} served"
+        elif not devices:
+            said = f"no device under {self.config.root} yet"
+        else:
+            total = devices * len(self.config.kinds)
+            within = self._within()
+            of = "" if within == total else f"{within} of "
+            said = f"{_count(devices, 'device')}, {of}{_count(total, 'folder')} within their limits"
+        troubles = (self.problem(), self._brake.reason and f"nothing expires: {self._brake.reason}")
+        return "; ".join([said, *(trouble for trouble in troubles if trouble)])
+
+    def _within(self) -> int:
+        """How many hot folders are served and hold no more than they may."""
+        limits = {tuple(each.labels.values()): each.value for each in _samples(self._instruments.hot_limit)}
+        hot = ((tuple(each.labels.values()), each.value) for each in _samples(self._instruments.hot_files))
+        return sum(files <= limits.get(folder, 0) for folder, files in hot)
+
+    async def _keep_told(self) -> None:
+        """Tell the service manager how it goes. Its watchdog is fed while this loop turns and every device's does."""
+        pause = _TOLD if self._manager.watchdog is None else min(_TOLD, self._manager.watchdog / 4)
+        before = ""
+        while True:
+            lines = []
+            if (said := self.status()) != before:
+                before = said
+                lines.append(f"STATUS={said}")
+            if not self._ready:
+                lines.append(f"EXTEND_TIMEOUT_USEC={_MORE_TIME}")
+            if self.problem() is None:
+                lines.append("WATCHDOG=1")
+            await self._tell(*lines)
+            await trio.sleep(pause)
+
+    async def _tell(self, *lines: str) -> None:
+        if await self._manager.tell(*lines):
+            self._troubles.ends("manager", "the service manager is told again")
+        else:
+            self._troubles.begins(
+                "manager", "ECOMM", "the service manager cannot be told", socket=self._manager.address
+            )
 
     def believable(self) -> bool:
         """Look at the clocks: whether deleting by the wall clock is safe at this moment."""
@@ -166,8 +234,14 @@ class Reactor:
                 if number != signal.SIGHUP:
                     self._log.info("stopping", signal=signal.Signals(number).name)
                     self._ended = True
+                    await self._tell("STOPPING=1", "STATUS=stopping")
+                elif self._started:
+                    await self._manager.tell_reloading()
                 if self._ended or self._read_again():
+                    self._ready = False
                     self._turn.cancel()
+                elif self._ready:
+                    await self._tell("READY=1")
 
     def _read_again(self) -> bool:
         """Whether there is a new configuration to run with; a bad one is refused, and the old one stays."""
@@ -216,12 +290,14 @@ class Reactor:
         config = self.config
         calendar = Calendar(hours.zone(config.timezone))
         changes = self._changes(config)
+        self._looked_at = trio.current_time()
         first = True
         warned: tuple[str, ...] = ()
         try:
             async with trio.open_nursery() as nursery:
                 while True:
                     found, wrong = await self._find(config)
+                    self._looked_at = trio.current_time()
                     if wrong != warned:
                         warned = wrong
                         for text in wrong:
@@ -246,6 +322,7 @@ class Reactor:
                         await changes.wait()
                     await trio.sleep(_SETTLE)
         finally:
+            self._looked_at = None
             self._running.clear()
             self._leaving.clear()
             if changes is not None:
@@ -306,6 +383,14 @@ async def _all_served(first: tuple[_Running, ...], task_status: trio.TaskStatus[
     for running in first:
         await running.served.wait()
     task_status.started()
+
+
+def _samples(gauge: Gauge) -> list[Sample]:
+    return [sample for metric in gauge.collect() for sample in metric.samples]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _locked(root: str) -> RootLock:

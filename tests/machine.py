@@ -28,6 +28,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "inotifywait": "inotify-tools",
     "mmdebstrap": "mmdebstrap",
     "nginx": "nginx",
+    "openssl": "openssl",
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "setpriv": "util-linux",

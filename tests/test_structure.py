@@ -19,11 +19,13 @@ PACKAGE: Final = "hotcold_inotify"
 # Floor by floor, from the ground up: a room imports from floors below its own, and within a package from its own room.
 # ARCHITECTURE.md has the same table.
 FLOORS: Final[Mapping[str, frozenset[str]]] = {
-    "values": frozenset({"names", "hours", "brake", "hotset", "livewindow", "timeline", "playlist", "forms", "config"}),
-    "adapters": frozenset({"watch", "disk", "metrics", "endpoint", "logs", "clock", "probe"}),
+    "values": frozenset(
+        {"analysis", "names", "hours", "brake", "hotset", "livewindow", "timeline", "playlist", "forms", "config"}
+    ),
+    "adapters": frozenset({"watch", "disk", "beneath", "metrics", "endpoint", "logs", "clock", "probe", "readiness"}),
     "tasks": frozenset({"device", "rotation", "audit"}),
     "root": frozenset({"reactor"}),
-    "faces": frozenset({"cli", "__main__"}),
+    "faces": frozenset({"cli", "web", "__main__"}),
 }
 FLOOR_OF: Final = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 HEIGHT: Final = {floor: height for height, floor in enumerate(FLOORS)}
@@ -33,11 +35,12 @@ BESIDE: Final[Mapping[str, frozenset[str]]] = {
     "timeline": frozenset({"playlist", "names"}),
     "livewindow": frozenset({"playlist"}),
     "hotset": frozenset({"names"}),
+    "cli": frozenset({"web"}),
     "__main__": frozenset({"cli"}),
     "config": frozenset({"names", "hours", "forms"}),
 }
 # The folder is the interface: what HTTP shows is read from the file system.
-NEVER: Final[Mapping[str, frozenset[str]]] = {"web": frozenset({"reactor"})}
+NEVER: Final[Mapping[str, frozenset[str]]] = {"web": frozenset({"reactor", "device", "rotation", "audit"})}
 
 # The machine, its clock, its logs and the libraries that reach them: none of it below the adapters.
 OUTSIDE: Final = frozenset(

@@ -89,6 +89,7 @@ class HotFolder:
         self._troubles = Troubles(log)
         self._hot = HotSet(self.kind.hot_limit)
         self._stuck: dict[str, FileName] = {}
+        self._last_file = 0.0
         self._suspects: frozenset[str] = frozenset()
         self._since_turn = 0
         self._refused_in_a_row = 0
@@ -109,8 +110,15 @@ class HotFolder:
         there = self._is_there(text)
         if there:
             self._hot.add(name)
+            self._last_file = now  # though the clock went back
             self._instruments.last_file.set(now)
         return there is not False
+
+    def _came(self, at: float | None) -> None:
+        """A file was finished at that time, Unix seconds. A look at the folder tells of older ones than are known."""
+        if at is not None and at > self._last_file:
+            self._last_file = at
+            self._instruments.last_file.set(at)
 
     def deleted(self, text: str) -> None:
         """Somebody took a name away."""
@@ -158,6 +166,7 @@ class HotFolder:
                         break
                 self._show()
             self._hot.replace(scan.newest())
+            self._came(scan.newest_mtime())
         finally:
             scan.close()
         self._show()
@@ -192,6 +201,7 @@ class HotFolder:
             self._instruments.rescan("sweep")
             for text in sorted(missed, key=lambda text: listing.names[text].number):
                 self._hot.add(listing.names[text])
+            self._came(self._clock.wall())
         read_at = trio.current_time()
         for name in list(self._stuck.values())[:_RETRIES]:
             if not await self._leave(name, read_at):

@@ -116,6 +116,10 @@ class Scan:
         displaced.sort()
         return [aged[-1] for aged in displaced], len(entries) == _STEP
 
+    def newest_mtime(self) -> float | None:
+        """When the newest file was finished (Unix seconds); None: there is none."""
+        return max(self._newest)[0] if self._newest else None
+
     def newest(self) -> list[FileName]:
         """The files to keep hot, oldest first."""
         return [aged[-1] for aged in sorted(self._newest)]

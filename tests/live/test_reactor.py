@@ -228,3 +228,18 @@ async def test_a_loop_that_hangs_is_a_problem_and_is_named(
     await trio.sleep(16)
     reactor._running["capture2"].device.progress_at = trio.current_time()
     assert reactor.problem() == "no progress for 15 s: capture1"
+
+
+def test_when_the_newest_file_came_and_that_no_event_was_lost_is_known_from_the_start(root: Path, start: Start) -> None:
+    folder = root / "capture1" / "captures"
+    folder.mkdir()
+    came = time.time() - 100
+    put(folder, "capture_000000007.jpg", mtime=came - 1)
+    put(folder, "capture_000000003.jpg", mtime=came)
+    running = start()
+    last = "hotcold_last_file_timestamp_seconds"
+    eventually("the look at start", lambda: running.metric(last, kind="captures") > 0)
+    assert abs(running.metric(last, kind="captures") - came) < 0.01
+    assert 'hotcold_inotify_overflows_total{device="capture1"} 0.0' in running.get("/metrics")
+    put(folder, "capture_000000008.jpg")
+    eventually("the event", lambda: running.metric(last, kind="captures") > came + 50)
