@@ -40,8 +40,7 @@ test: packages lint ## everything that CI checks
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest tests/core
 	$(BIN)/coverage report --fail-under=100 --include="$$(printf 'hotcold_inotify/%s.py,' $(VALUES))"
-	$(BIN)/coverage run --append -m pytest --ignore=tests/core
-	$(BIN)/coverage report
+	$(BIN)/python -m pytest --ignore=tests/core --numprocesses=2 --dist=loadgroup
 
 lint: $(VENV)/installed-for-tests ## ruff and mypy
 	$(BIN)/ruff check
