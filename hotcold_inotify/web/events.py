@@ -22,6 +22,8 @@ MOST_LISTENERS = 100
 """Event streams at once; more are asked to ask."""
 # Events that a slow listener may lie behind before it loses some: each tells of something that can be asked for.
 _BEHIND = 64
+# Before each try to watch a folder that was replaced, seconds.
+_PAUSES = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 
 class Unavailable(Exception):
@@ -117,13 +119,15 @@ class Events:
             await self._add(watched, places)
             watched.begun = True
 
-    async def _add(self, watched: _Watched, places: Sequence[_Place]) -> None:
+    async def _add(self, watched: _Watched, places: Sequence[_Place]) -> bool:
+        """Whether any of the places is there, and watched from now on."""
         watch = self._watch
         if watch is None:
-            return
+            return False
         added = await self._threads.run(watched.home.name, partial(self._added, watch, places))
         watched.keys |= added.keys()
         self._places |= added
+        return bool(added)
 
     def _added(self, watch: Watch, places: Sequence[_Place]) -> dict[int, _Place]:
         """Watch those of the places that are there."""
@@ -186,10 +190,16 @@ class Events:
             self._nursery.start_soon(self._add_again, watched, place)
 
     async def _add_again(self, watched: _Watched, place: _Place) -> None:
-        with contextlib.suppress(OSError, DiskHangs):  # its events are missing then; nothing else is
-            await self._add(watched, [place])
-            if self._devices.get(watched.home.name) is not watched:  # nobody listens any more
-                self._forget(watched)
+        # The other folder may take its name a moment later. Where it never does, its events are missing, nothing else.
+        for pause in _PAUSES:
+            await trio.sleep(pause)
+            if self._devices.get(watched.home.name) is not watched:
+                return  # nobody listens any more
+            with contextlib.suppress(OSError, DiskHangs):
+                if await self._add(watched, [place]):
+                    break
+        if self._devices.get(watched.home.name) is not watched:
+            self._forget(watched)
 
     def _tell(self, watched: _Watched, happening: Happening) -> None:
         for listener in watched.listeners:
