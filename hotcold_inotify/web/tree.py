@@ -47,6 +47,8 @@ class Dated:
 
     mtime: float
     name: FileName
+    size: int
+    """Bytes."""
 
 
 class Tree:
@@ -118,7 +120,7 @@ class Tree:
             for name in _managed(fd, kind):
                 there = self.looked_at(fd, name.text)
                 if there is not None:
-                    found.append(Dated(there.st_mtime, name))
+                    found.append(Dated(there.st_mtime, name, there.st_size))
         found.sort(key=lambda one: (one.mtime, one.name.number, one.name.revision))
         return found
 

@@ -137,7 +137,8 @@ def _hot(tree: Tree, home: Home, kind: Kind, start: float, end: float) -> Iterat
     for one in [*_moving(tree, home, kind, hot[0]), *hot] if hot else []:
         entry = _entry(one, previous, said, url_of(home, kind, None, one.name.text))
         previous = one
-        if entry.start is None or not start <= entry.start < end:
+        # An empty one is no segment: no hour's playlist lists it either.
+        if entry.start is None or not start <= entry.start < end or not one.size:
             continue
         if run and entry.start - _end(run[-1]) > _GAP:
             yield _part(run, target)
@@ -170,7 +171,7 @@ def _unlisted(tree: Tree, home: Home, kind: Kind, name: FileName, about: float) 
             there = tree.looked_at(fd, name.text)
         if there is not None and abs(about - there.st_mtime) < HOUR:
             listed = name.text.encode() in (tree.read(home.cold_path, kind, slot, PLAYLIST) or b"")
-            return None if listed else Dated(there.st_mtime, name)
+            return None if listed else Dated(there.st_mtime, name, there.st_size)
     return None
 
 

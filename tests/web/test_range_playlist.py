@@ -151,6 +151,13 @@ async def test_an_unknown_device_has_no_playlist(root: Path, path: str) -> None:
     assert (await client(root).ask(f"/api/host/playlist/{path}")).status == 404
 
 
+async def test_an_empty_segment_is_none(root: Path) -> None:
+    name = KINDS["segments"].format
+    for number, content in enumerate([b"a segment", b"", b"a segment"]):
+        write(root / "capture1" / "segments" / name(number), NOW - 5 + number, content)
+    assert uris(await asked(root, f"start={NOW - 60}")) == [name(0), name(2)]
+
+
 async def test_a_gap_is_marked_and_jitter_is_none(root: Path) -> None:
     hour(root, 14, [START_14, START_14 + 1, START_14 + 2.5, START_14 + 60, START_14 + 61])
     found = await client(root).ask(URL, f"start={START_14}&end={START_14 + 90}")
