@@ -47,12 +47,15 @@ const RECORDING: Partial<HlsConfig> = { ...COMMON, startPosition: 0, maxBufferLe
 const BEFORE_MS = 2000;
 const MOST_RECOVERIES = 3;
 const MOST_SKIPS = 5;
+/** How long a video may take to open what hls.js gives it. */
+const OPENS_MS = 250;
 
 export class Engine {
   readonly #hls: Hls | null;
   readonly #closed = new AbortController();
   #recoveries = 0;
   #skips = 0;
+  #attaching = false;
   #details: LevelDetails | null = null;
 
   constructor(
@@ -67,7 +70,6 @@ export class Engine {
       this.#hls = new Hls(live ? LIVE : RECORDING);
       this.#listen(this.#hls);
       this.#hls.loadSource(url);
-      this.#hls.attachMedia(video);
       return;
     }
     this.#hls = null;
@@ -122,6 +124,11 @@ export class Engine {
     if (this.#hls === null) {
       this.video.removeAttribute("src");
       this.video.load();
+    } else if (this.#attaching) {
+      // The video has not opened yet what it was given: taken from it now, the browser would complain of a missing file.
+      const hls = this.#hls;
+      hls.stopLoad();
+      setTimeout(() => hls.destroy(), OPENS_MS);
     } else this.#hls.destroy();
   }
 
@@ -134,7 +141,13 @@ export class Engine {
       ready = true;
       this.hears.ready();
     };
+    // Only now: where there is no playlist, the video is left alone.
+    hls.on(Events.MANIFEST_PARSED, () => hls.attachMedia(this.video));
+    hls.on(Events.MEDIA_ATTACHING, () => {
+      this.#attaching = true;
+    });
     hls.on(Events.MEDIA_ATTACHED, () => {
+      this.#attaching = false;
       if (attached) void play(this.video); // a recovery: it played before
       attached = true;
       look();
