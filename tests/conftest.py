@@ -26,6 +26,7 @@ ONE_AFTER_THE_OTHER = tuple(CLONE / "tests" / path for path in ("live", "operate
 BESIDE = tuple(CLONE / "tests" / "live" / path for path in ("test_launcher.py", "test_analyze.py"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(CLONE / "tests" / "live"):
