@@ -20,19 +20,10 @@ settings.register_profile("ci", settings.get_profile("here"), derandomize=True, 
 settings.load_profile("ci" if UNDER_CI else "here")
 
 
-# What turns the kernel's inotify limits or leans on them runs one after the other, and so does what builds the package;
-# all the rest runs beside it.
-ONE_AFTER_THE_OTHER = tuple(CLONE / "tests" / path for path in ("live", "operate", "deploy", "web/test_events.py"))
-BESIDE = tuple(CLONE / "tests" / "live" / path for path in ("test_launcher.py", "test_analyze.py"))
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(CLONE / "tests" / "live"):
             item.add_marker(pytest.mark.live)
-        leaning = item.path not in BESIDE and any(item.path.is_relative_to(path) for path in ONE_AFTER_THE_OTHER)
-        item.add_marker(pytest.mark.xdist_group("limits" if leaning else "rest"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
