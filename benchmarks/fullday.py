@@ -17,6 +17,7 @@ from hotcold_inotify.hours import DAY, HOUR, Calendar, zone
 
 RATES = {"segments": 1.0, "captures": 2.0, "thumbnails": 5.0, "metadata": 2.0}
 """Files a second."""
+_DIGITS = 9  # ffmpeg's %09d
 _PICTURE = b"\xff\xd8" + b"\x00" * 196 + b"\xff\xd9"
 _SEGMENT = b"\x47" * 188
 
@@ -47,7 +48,8 @@ def hot_and_cold(root: Path, now: float) -> Config:
             if kind.playlist and one.number not in hot:
                 listed.setdefault(slot, []).append(one)
         for slot, segments in listed.items():
-            entries = tuple(playlist.Entry(_name(kind, one.number), 1.0, one.at - 1.0) for one in segments)
+            named = kind.pattern.named
+            entries = tuple(playlist.Entry(named(one.number, _DIGITS), 1.0, one.at - 1.0) for one in segments)
             made = playlist.render(playlist.Playlist(2, entries, ended=len(segments) == HOUR))
             (folder / str(slot) / PLAYLIST).write_bytes(made)
     return config
@@ -96,12 +98,8 @@ def _content(kind: Kind, number: int, at: float) -> bytes:
     return json.dumps(said).encode()
 
 
-def _name(kind: Kind, number: int) -> str:
-    return f"{kind.pattern.prefix}{number:09d}{kind.pattern.suffix}"
-
-
 def _write(folder: Path, kind: Kind, one: Made) -> None:
-    path = f"{folder}/{_name(kind, one.number)}"
+    path = f"{folder}/{kind.pattern.named(one.number, _DIGITS)}"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     os.write(fd, one.content)
     os.close(fd)

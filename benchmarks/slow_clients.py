@@ -78,7 +78,7 @@ def served(folder: Path) -> Iterator[int]:
         while True:
             with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
                 break
-            time.sleep(0.05)
+            time.sleep(0.05)  # it is starting
         yield port
     finally:
         process.terminate()
@@ -111,10 +111,10 @@ def dawdle(port: int, count: int, begun: threading.Event, stop: threading.Event)
             sock.connect(("127.0.0.1", port))
             path = PLACE + (b"segment_1.ts" if number % 2 else b"3/archive.m3u8")
             sock.sendall(b"GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n" % path)
-            ready.register(sock, selectors.EVENT_READ)
+            ready.register(sock, selectors.EVENT_READ, sock)
         answering = 0
         while not stop.wait(0.1):
-            answering = sum(bool(key.fileobj.recv(1)) for key, _ in ready.select(0))  # type: ignore[union-attr]
+            answering = sum(bool(key.data.recv(1)) for key, _ in ready.select(0))
             begun.set()
         said(f"clients that were still being answered at the end: {answering}")
 

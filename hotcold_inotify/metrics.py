@@ -17,8 +17,7 @@ class Instruments:
     """Every instrument, made once for a registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        # The library's switch is for all registries. The series would double the page.
-        disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
+        without_creation_times()
         self._of_a_device: list[MetricWrapperBase] = []
 
         def counter(name: str, text: str, labels: tuple[str, ...] = _FOLDER) -> Counter:
@@ -79,8 +78,7 @@ class Instruments:
         self.clock_believable = gauge(
             "hotcold_clock_believable", "0 while the wall clock is not believed and nothing expires.", ()
         )
-        self.build_info = gauge("hotcold_build_info", "Always 1; the version is the label.", ("version",))
-        self.build_info.labels(__version__).set(1)
+        add_build_info(registry)
         self.clock_believable.set(1)
 
     def folder(self, device: str, kind: str) -> "FolderInstruments":
@@ -100,6 +98,17 @@ class Instruments:
         """Take a device's series away: it is gone, and a scrape must not go on saying that its hot folder is full."""
         for instrument in self._of_a_device:
             instrument.remove_by_labels({"device": _label(device)})
+
+
+def add_build_info(registry: CollectorRegistry) -> None:
+    """The one series that every process of ours has: which version it is."""
+    made = Gauge("hotcold_build_info", "Always 1; the version is the label.", ("version",), registry=registry)
+    made.labels(__version__).set(1)
+
+
+def without_creation_times() -> None:
+    """No `_created` series, which would double the page. The library's switch is for all registries."""
+    disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
 
 
 def _label(device: str) -> str:

@@ -65,6 +65,14 @@ class Pattern:
         number, revision = found.groups()
         return FileName(name, int(number), int(revision or 0))
 
+    def named(self, number: int, digits: int) -> str:
+        """The name of a number, filled up with zeros to so many digits."""
+        return f"{self.prefix}{number:0{digits}d}{self.suffix}"
+
+    def digits(self, text: str) -> int:
+        """How many digits a name that matches and has no revision has."""
+        return len(text) - len(self.prefix) - len(self.suffix)
+
     def match_all(self, texts: Iterable[str]) -> list[Numbered]:
         """The names among these that are this pattern's, by number and revision; for folders of many thousands."""
         rule = f"(?<![^\0])({re.escape(self.prefix)}{_NUMBER.pattern}{re.escape(self.suffix)})(?![^\0])"

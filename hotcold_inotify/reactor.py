@@ -13,8 +13,7 @@ from collections.abc import Callable
 
 import attrs
 import trio
-from prometheus_client import CollectorRegistry, Gauge, make_asgi_app
-from prometheus_client.samples import Sample
+from prometheus_client import CollectorRegistry, make_asgi_app
 
 from hotcold_inotify import audit, endpoint, hours
 from hotcold_inotify.brake import Brake
@@ -26,6 +25,7 @@ from hotcold_inotify.hours import Calendar
 from hotcold_inotify.logs import Troubles, logger
 from hotcold_inotify.metrics import Instruments
 from hotcold_inotify.readiness import Manager
+from hotcold_inotify.reporting import Reporting
 from hotcold_inotify.rotation import Rotation
 from hotcold_inotify.watch import Changes
 
@@ -38,11 +38,6 @@ _SETTLE = 0.1
 _CLOCK = 10.0
 # A loop that has not come round for so long hangs; a sweep comes every two seconds.
 _STALLED = 15.0
-# The service manager hears of us this often; more often if its watchdog is less patient.
-_TOLD = 5.0
-# Microseconds that a start or a reload may still take. Told again and again while the loop turns: a large backlog is no
-# failure, and neither is one device's dead disk, for which no other device is to be stopped.
-_MORE_TIME = 60_000_000
 
 
 class CannotStart(Exception):
@@ -86,7 +81,6 @@ class Reactor:
         self._clock = clock or Clock()
         self._reload = reload
         self._heed_signals = heed_signals
-        self._manager = manager or (Manager.from_environment(os.environ) if heed_signals else Manager())
         self._instruments = Instruments(registry)
         self._brake = Brake()
         self._running: dict[str, _Running] = {}
@@ -99,7 +93,13 @@ class Reactor:
         self._ended = False
         self._next = config
         self._log = logger()
-        self._troubles = Troubles(self._log)
+        self._reporting = Reporting(
+            manager or (Manager.from_environment(os.environ) if heed_signals else Manager()),
+            status=self.status,
+            problem=self.problem,
+            ready=lambda: self._ready,
+            troubles=Troubles(self._log),
+        )
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until SIGTERM or SIGINT, or until cancelled; started when every device is watched and within its
@@ -115,8 +115,7 @@ class Reactor:
             # the turns: a slow client must not hold up a new one.
             async with trio.open_nursery() as nursery:
                 self._metrics.start(nursery)
-                if self._manager.address:
-                    nursery.start_soon(self._keep_told)
+                nursery.start_soon(self._reporting.run)
                 if self._heed_signals:
                     await nursery.start(self._signals)
                 while not self._ended:
@@ -152,7 +151,7 @@ class Reactor:
                 nursery.start_soon(self._watch_clock)
                 await nursery.start(self._devices)
                 self._ready = True
-                await self._tell("READY=1", f"STATUS={self.status()}")
+                await self._reporting.tell("READY=1", f"STATUS={self.status()}")
                 if not self._started:
                     self._started = True
                     task_status.started()
@@ -178,41 +177,11 @@ class Reactor:
             said = f"no device under {self.config.root} yet"
         else:
             total = devices * len(self.config.kinds)
-            within = self._within()
+            within = sum(running.device.within for running in self._running.values())
             of = "" if within == total else f"{within} of "
             said = f"{_count(devices, 'device')}, {of}{_count(total, 'folder')} within their limits"
         troubles = (self.problem(), self._brake.reason and f"nothing expires: {self._brake.reason}")
         return "; ".join([said, *(trouble for trouble in troubles if trouble)])
-
-    def _within(self) -> int:
-        """How many hot folders are served and hold no more than they may."""
-        limits = {tuple(each.labels.values()): each.value for each in _samples(self._instruments.hot_limit)}
-        hot = ((tuple(each.labels.values()), each.value) for each in _samples(self._instruments.hot_files))
-        return sum(files <= limits.get(folder, 0) for folder, files in hot)
-
-    async def _keep_told(self) -> None:
-        """Tell the service manager how it goes. Its watchdog is fed while this loop turns and every device's does."""
-        pause = _TOLD if self._manager.watchdog is None else min(_TOLD, self._manager.watchdog / 4)
-        before = ""
-        while True:
-            lines = []
-            if (said := self.status()) != before:
-                before = said
-                lines.append(f"STATUS={said}")
-            if not self._ready:
-                lines.append(f"EXTEND_TIMEOUT_USEC={_MORE_TIME}")
-            if self.problem() is None:
-                lines.append("WATCHDOG=1")
-            await self._tell(*lines)
-            await trio.sleep(pause)
-
-    async def _tell(self, *lines: str) -> None:
-        if await self._manager.tell(*lines):
-            self._troubles.ends("manager", "the service manager is told again")
-        else:
-            self._troubles.begins(
-                "manager", "ECOMM", "the service manager cannot be told", socket=self._manager.address
-            )
 
     def believable(self) -> bool:
         """Look at the clocks: whether deleting by the wall clock is safe at this moment."""
@@ -234,14 +203,14 @@ class Reactor:
                 if number != signal.SIGHUP:
                     self._log.info("stopping", signal=signal.Signals(number).name)
                     self._ended = True
-                    await self._tell("STOPPING=1", "STATUS=stopping")
+                    await self._reporting.tell("STOPPING=1", "STATUS=stopping")
                 elif self._started:
-                    await self._manager.tell_reloading()
+                    await self._reporting.manager.tell_reloading()
                 if self._ended or self._read_again():
                     self._ready = False
                     self._turn.cancel()
                 elif self._ready:
-                    await self._tell("READY=1")
+                    await self._reporting.tell("READY=1")
 
     def _read_again(self) -> bool:
         """Whether there is a new configuration to run with; a bad one is refused, and the old one stays."""
@@ -383,10 +352,6 @@ async def _all_served(first: tuple[_Running, ...], task_status: trio.TaskStatus[
     for running in first:
         await running.served.wait()
     task_status.started()
-
-
-def _samples(gauge: Gauge) -> list[Sample]:
-    return [sample for metric in gauge.collect() for sample in metric.samples]
 
 
 def _count(number: int, what: str) -> str:

@@ -23,7 +23,7 @@ FLOORS: Final[Mapping[str, frozenset[str]]] = {
         {"analysis", "names", "hours", "brake", "hotset", "livewindow", "timeline", "playlist", "forms", "config"}
     ),
     "adapters": frozenset({"watch", "disk", "beneath", "metrics", "endpoint", "logs", "clock", "probe", "readiness"}),
-    "tasks": frozenset({"device", "rotation", "audit"}),
+    "tasks": frozenset({"device", "rotation", "audit", "reporting"}),
     "root": frozenset({"reactor"}),
     "faces": frozenset({"cli", "web", "__main__"}),
 }

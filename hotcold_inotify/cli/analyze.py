@@ -18,8 +18,7 @@ import attrs
 from hotcold_inotify import analysis
 from hotcold_inotify.analysis import Events, Levels, Lines, Picture
 from hotcold_inotify.cli.settings import Bad
-from hotcold_inotify.disk import SURVIVED, errno_name
-from hotcold_inotify.disk.renaming import rename_new
+from hotcold_inotify.disk import SURVIVED, errno_name, rename_new
 from hotcold_inotify.logs import Troubles, logger
 from hotcold_inotify.names import Pattern
 

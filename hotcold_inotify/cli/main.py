@@ -12,14 +12,10 @@ from typing import Any
 
 import click
 import tomli_w
-import trio
-from prometheus_client import CollectorRegistry
 
 from hotcold_inotify import __version__, config
 from hotcold_inotify.analysis import Levels
 from hotcold_inotify.cli import analyze as analyze_
-from hotcold_inotify.cli import rotate as rotate_
-from hotcold_inotify.cli import status as status_
 from hotcold_inotify.cli.settings import Failed, common, configure_logs, load, reloader, remember
 from hotcold_inotify.disk import find_devices, home
 
@@ -67,6 +63,9 @@ def main(context: click.Context, /, **given: str | None) -> None:
 @_command()
 def run(context: click.Context) -> None:
     """Run the reactor until SIGTERM; SIGHUP reads the configuration again."""
+    import trio
+    from prometheus_client import CollectorRegistry
+
     from hotcold_inotify.reactor import CannotStart, Reactor
 
     reactor = Reactor(load(context), registry=CollectorRegistry(), reload=reloader(context))
@@ -116,6 +115,8 @@ def init(context: click.Context, devices: tuple[str, ...]) -> None:
 @_json
 def status(context: click.Context, *, as_json: bool) -> None:
     """Show each hot folder: count and limit, the live slot, the age of the newest file; and whether a reactor runs."""
+    from hotcold_inotify.cli import status as status_
+
     status_.show(load(context), as_json=as_json)
 
 
@@ -124,6 +125,8 @@ def status(context: click.Context, *, as_json: bool) -> None:
 @_json
 def rotate(context: click.Context, *, dry_run: bool, as_json: bool) -> None:
     """Take away what has expired, once, as the reactor does each minute."""
+    from hotcold_inotify.cli import rotate as rotate_
+
     rotate_.once(load(context), dry_run=dry_run, as_json=as_json)
 
 

@@ -69,6 +69,11 @@ class Device:
         self._sweep_at = 0.0
         self._free: int | None = None
 
+    @property
+    def within(self) -> int:
+        """How many of its hot folders are served and hold no more than they may."""
+        return sum(served.hot.within for served in self._served.values())
+
     def returned(self, kind: str, slots: Iterable[int]) -> None:
         """Files have come back into slots from the waiting room: their playlists do not list them yet."""
         served = self._served.get(kind)

@@ -262,8 +262,17 @@ class HotFolder:
         text = "cannot move a file to its hour; it stays hot and is tried again"
         self._troubles.begins("moves", trouble, text, file=name.text, error=str(error))
 
+    @property
+    def within(self) -> bool:
+        """Whether it holds no more than it may."""
+        return self._count <= self.kind.hot_limit
+
+    @property
+    def _count(self) -> int:
+        return len(self._hot) + len(self._stuck)
+
     def _show(self) -> None:
-        self._instruments.hot_files.set(len(self._hot) + len(self._stuck))
+        self._instruments.hot_files.set(self._count)
 
     def _enough(self) -> int:
         """Entries that a comparison looks at: more than that is a backlog, which `reconcile` takes in slices. A crowd

@@ -15,6 +15,7 @@ from hotcold_inotify.disk.layout import Home, find_device, find_devices, home
 from hotcold_inotify.disk.lending import Lent
 from hotcold_inotify.disk.listing import Listing, Scan, expected, generation_of, list_hot, list_slot
 from hotcold_inotify.disk.liveplaylist import LIVE_PLAYLIST, read_live
+from hotcold_inotify.disk.renaming import rename_new
 from hotcold_inotify.disk.rootlock import RootHeld, RootLock, holder
 from hotcold_inotify.disk.slots import PLAYLIST, SLOT_NAMES, Place, Slots
 
@@ -51,6 +52,7 @@ __all__ = [
     "list_slot",
     "read_live",
     "remove_unfinished",
+    "rename_new",
     "rooms",
     "trim",
 ]

@@ -11,7 +11,9 @@ from urllib.parse import parse_qs
 import anyio
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
+
+from hotcold_inotify.web.answering import NO_STORE, json_answer
 
 COOKIE: Final = "hotcold_token"
 # The page shows the log-in, so it comes without one; so does a service manager's question. None of it shows a file.
@@ -71,12 +73,12 @@ class Login:
                 async for part in parts:
                     body += part
                     if len(body) > _LARGEST_FORM:
-                        return JSONResponse({"error": "that is no log-in form"}, 413)
+                        return json_answer({"error": "that is no log-in form"}, 413)
             token = parse_qs(body.decode("ascii", "replace")).get("token", [""])[0]
         if not self._is_token(token):
             await anyio.sleep(_PENALTY)
-            return JSONResponse({"error": "this is not the token"}, 401)
-        answer = Response(status_code=204, headers={"cache-control": "no-store"})
+            return json_answer({"error": "this is not the token"}, 401)
+        answer = Response(status_code=204, headers=NO_STORE)
         secure = request.url.scheme == "https"
         answer.set_cookie(
             COOKIE, self._cookie, max_age=math.floor(30 * 86_400), secure=secure, httponly=True, samesite="strict"

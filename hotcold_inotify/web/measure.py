@@ -5,10 +5,10 @@ them.
 import time
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hotcold_inotify import __version__
+from hotcold_inotify.metrics import add_build_info, without_creation_times
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 10)
 _OTHER: Final = "other"
@@ -19,7 +19,7 @@ class Requests:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """ValueError: the registry has them already."""
-        disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
+        without_creation_times()
         self.duration = Histogram(
             "hotcold_http_request_duration_seconds",
             "From the request's head to the first byte of its answer.",
@@ -32,8 +32,7 @@ class Requests:
         )
         self.sent = Counter("hotcold_http_sent_bytes", "Bytes of the answers' bodies.", ("route",), registry=registry)
         self.streams = Gauge("hotcold_http_event_streams", "Clients that listen to events now.", registry=registry)
-        build_info = Gauge("hotcold_build_info", "Always 1; the version is the label.", ("version",), registry=registry)
-        build_info.labels(__version__).set(1)
+        add_build_info(registry)
 
 
 class Measured:

@@ -160,8 +160,7 @@ class _Run:
     def __init__(self, pattern: Pattern, sample: Sequence[Numbered], mtime: Callable[[str], float | None]) -> None:
         if len(sample) < _SAMPLE // 2 or any(revision for _, revision, _ in sample):
             raise _Broken
-        around = len(pattern.prefix) + len(pattern.suffix)
-        widths = {len(text) - around for _, _, text in sample}
+        widths = {pattern.digits(text) for _, _, text in sample}
         if len(widths) != 1:
             raise _Broken  # 999 and 1000 without leading zeros: their names follow no one rule
         self._pattern, self._digits, self._mtime = pattern, widths.pop(), mtime
@@ -170,7 +169,7 @@ class _Run:
         self.high = self._edge(sample[-1][0], +1)
 
     def text(self, position: int) -> str:
-        return f"{self._pattern.prefix}{position:0{self._digits}d}{self._pattern.suffix}"
+        return self._pattern.named(position, self._digits)
 
     def at(self, position: int) -> float:
         found = self._look(position)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from hotcold_inotify.config import Kind
 from hotcold_inotify.disk import LIVE_PLAYLIST, Home
 from hotcold_inotify.web import incidents
 from hotcold_inotify.web.answers import Incident, State
@@ -30,6 +29,7 @@ def device(tree: Tree, home: Home, moments: Moments) -> dict[str, Any]:
     hot: dict[str, Any] = {}
     newest: float | None = None
     live: str | None = None
+    said: list[Incident] | None = None
     for kind in tree.config.kinds:
         files = tree.hot(home, kind)
         latest = files[-1].mtime if files else None
@@ -40,6 +40,8 @@ def device(tree: Tree, home: Home, moments: Moments) -> dict[str, Any]:
         }
         if latest is not None:
             newest = latest if newest is None else max(newest, latest)
+        if files and kind.name == "metadata":
+            said = incidents.present(tree.read_anywhere(home, kind, files[-1].name.text))
         if kind.playlist and live is None:
             with tree.folder(home.path, kind, None) as fd:
                 if tree.looked_at(fd, LIVE_PLAYLIST) is not None:
@@ -47,7 +49,6 @@ def device(tree: Tree, home: Home, moments: Moments) -> dict[str, Any]:
     # A clock that was turned back leaves files of the future: they are as new as can be.
     age = None if newest is None else max(now - newest, 0.0)
     stale = age is not None and age > tree.config.web.stale_after
-    analysed = tree.kinds.get("metadata")
     return {
         "name": home.name,
         "state": State.EMPTY if age is None else State.STALE if stale else State.LIVE,
@@ -56,10 +57,5 @@ def device(tree: Tree, home: Home, moments: Moments) -> dict[str, Any]:
         "hot": hot,
         "live": live,
         "screenshot": screenshot_url(home),
-        "incidents": None if analysed is None else _incidents(tree, home, analysed),
+        "incidents": said,
     }
-
-
-def _incidents(tree: Tree, home: Home, kind: Kind) -> list[Incident] | None:
-    hot = tree.hot(home, kind)
-    return incidents.present(tree.read_anywhere(home, kind, hot[-1].name.text)) if hot else None

@@ -12,11 +12,11 @@ from functools import partial
 from typing import Final
 
 import anyio
-from pydantic_core import to_json
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from hotcold_inotify.web.answering import json_answer
 from hotcold_inotify.web.tree import Found
 
 # What the machine's tables do not know, or take for something else (.ts: a translation).
@@ -75,9 +75,9 @@ class SentFile(Response):
                 elif pieces:
                     await self._send_pieces(pieces, receive, send)
                 else:
-                    outside = {"content-range": f"bytes */{self._size}", "cache-control": "no-store"}
-                    error = to_json({"error": "the range is outside of the file, or none"})
-                    await Response(error, 416, outside, "application/json")(scope, receive, send)
+                    outside = {"content-range": f"bytes */{self._size}"}
+                    error = {"error": "the range is outside of the file, or none"}
+                    await json_answer(error, 416, outside)(scope, receive, send)
         finally:
             self._close()
 

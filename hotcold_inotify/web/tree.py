@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import TypeVar
 from urllib.parse import quote
 
 import attrs
@@ -21,6 +22,8 @@ from hotcold_inotify.config import Config, Kind
 from hotcold_inotify.disk import LIVE_PLAYLIST, PLAYLIST, SLOT_NAMES, Home, find_device, find_devices
 from hotcold_inotify.hours import Calendar, Generation
 from hotcold_inotify.names import FileName
+
+T = TypeVar("T")
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 # What a file that is not to be had is refused with: not there, a link, no folder, not ours to read, an impossible name.
@@ -63,22 +66,12 @@ class Tree:
 
     def devices(self) -> list[Home]:
         """The devices that are there, by name; none when the root itself is not there."""
-        try:
-            found = find_devices(self.config)[0]
-        except OSError as error:
-            if error.errno not in _ABSENT:
-                raise
-            return []
+        found = _if_there(lambda: find_devices(self.config)[0]) or {}
         return [home for name, home in sorted(found.items()) if _is_text(name)]
 
     def device(self, name: str) -> Home:
         """`NotThere`: no device is called that."""
-        try:
-            found = find_device(self.config, name)
-        except OSError as error:
-            if error.errno not in _ABSENT:
-                raise
-            found = None
+        found = _if_there(lambda: find_device(self.config, name))
         if found is None:
             raise NotThere("no such device")
         return found
@@ -206,9 +199,10 @@ def _beneath(path: str, below: str, flags: int = os.O_RDONLY) -> int:
         os.close(root)
 
 
-def _if_there(opening: Callable[[], int]) -> int | None:
+def _if_there(look: Callable[[], T]) -> T | None:
+    """What a look finds; None: what it is for is not there."""
     try:
-        return opening()
+        return look()
     except OSError as error:
         if error.errno not in _ABSENT:
             raise

@@ -154,9 +154,9 @@ def _moving(tree: Tree, home: Home, kind: Kind, first: Dated) -> list[Dated]:
     """
     found: list[Dated] = []
     pattern, name = kind.pattern, first.name
-    width = len(name.text) - len(pattern.prefix) - len(pattern.suffix)
+    digits = pattern.digits(name.text)
     for number in range(name.number - 1, max(name.number - _MOVING, 0) - 1, -1):
-        before = pattern.match(f"{pattern.prefix}{number:0{width}d}{pattern.suffix}")
+        before = pattern.match(pattern.named(number, digits))
         one = None if before is None or name.revision else _unlisted(tree, home, kind, before, first.mtime)
         if one is None:
             break

@@ -182,3 +182,11 @@ def test_many_names_at_once_are_read_as_each_alone(
 @pytest.mark.parametrize("text", ["segment_1.ts\n", "\nsegment_1.ts", "segment_1.ts\nsegment_2.ts", "xsegment_1.ts"])
 def test_no_part_of_a_name_is_taken_for_a_name(text: str) -> None:
     assert SEGMENTS.match_all([text, "segment_9.ts"]) == [(9, 0, "segment_9.ts")]
+
+
+@given(patterns, numbers, st.integers(1, 20))
+def test_a_number_has_one_name_and_its_digits_are_counted(pattern: Pattern, number: int, digits: int) -> None:
+    text = pattern.named(number, digits)
+    assert pattern.digits(text) == max(digits, len(str(number)))
+    if pattern.digits(text) <= 18:
+        assert pattern.match(text) == FileName(text, number, 0)

@@ -77,7 +77,7 @@ class Booted:
         began = time.monotonic()
         while not holds():
             assert time.monotonic() < began + seconds, f"waited {seconds} s for: {what}\n{self.journal()}"
-            time.sleep(0.1)
+            time.sleep(0.1)  # each look is a command in the machine
         return time.monotonic() - began
 
     def journal(self) -> str:

@@ -90,7 +90,7 @@ def settled(machine: Booted, limits: dict[str, int]) -> None:
     for _ in range(20):
         # The newcomer and the one that leaves for it are there together for a millisecond.
         assert all(len(hot(machine, kind)) <= limit + 1 for kind, limit in limits.items())
-        time.sleep(0.1)
+        time.sleep(0.1)  # twenty looks over two seconds
 
 
 def back(machine: Booted, before: str) -> Callable[[], bool]:

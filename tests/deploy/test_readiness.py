@@ -19,7 +19,7 @@ import attrs
 import pytest
 
 from hotcold_inotify.readiness import Manager
-from tests.live.started import Start, eventually, fill, hot
+from tests.live.started import Start, eventually, fill, free_port, hot
 from tests.live.test_hang import hung
 
 pytestmark = pytest.mark.live
@@ -80,7 +80,7 @@ class Listener:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._queue.get_nowait()
-        time.sleep(seconds)
+        time.sleep(seconds)  # that is what is asked for
         heard = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -246,9 +246,7 @@ def test_a_manager_that_is_gone_stops_nothing_and_is_said(
 
 
 def test_the_api_is_ready_when_it_answers(tmp_path: Path, root: Path, listen: Callable[..., Listener]) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = tmp_path / "hotcold.toml"
     config.write_text(f'root = "{root}"\n[web]\nlisten = "127.0.0.1:{port}"\n', "utf-8")
     heard = listen(watchdog=2.0)

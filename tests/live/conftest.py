@@ -1,6 +1,5 @@
 """Fixtures of the live tests: a root with one device, and reactors on it."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.started import Running, Start, answers, eventually
+from tests.live.started import Running, Start, answers, end, eventually, free_port
 
 
 @pytest.fixture
@@ -23,9 +22,7 @@ def start(tmp_path: Path, root: Path) -> Iterator[Start]:
     started: list[Running] = []
 
     def run(text: str = "", *, wait: bool = True) -> Running:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         number = len(started)
         config = tmp_path / f"hotcold{number}.toml"
         config.write_text(f'root = "{root}"\n{text}\n[metrics]\nlisten = "127.0.0.1:{port}"\n', "utf-8")
@@ -44,6 +41,4 @@ def start(tmp_path: Path, root: Path) -> Iterator[Start]:
 
     yield run
     for running in started:
-        if running.process.poll() is None:
-            running.process.kill()
-        running.process.wait()
+        end(running.process)

@@ -4,6 +4,7 @@ import fnmatch
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 import urllib.request
@@ -18,6 +19,20 @@ def eventually(what: str, holds: Callable[[], bool], seconds: float = 20.0) -> N
     while not holds():
         assert time.monotonic() < deadline, f"waited {seconds} s for: {what}"
         time.sleep(0.01)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Nothing is left of it, whether it had ended or not."""
+    if process.poll() is None:
+        process.kill()
+    process.wait()
 
 
 def put(folder: Path, name: str, data: bytes = b"x", mtime: float | None = None) -> None:

@@ -30,11 +30,12 @@ from tests.live.test_launcher import (
     is_running,
     launching,
     made_video,
+    played_once,
     wait_for,
 )
-from tests.live.test_launcher import device as device  # noqa: PLC0414  fixtures, to be found here
-from tests.live.test_launcher import fake_ffmpeg as fake_ffmpeg  # noqa: PLC0414
-from tests.live.test_launcher import launch as launch  # noqa: PLC0414
+from tests.live.test_launcher import device as device  # noqa: PLC0414  a fixture, to be found here
+from tests.live.test_launcher import fake_ffmpeg as fake_ffmpeg  # noqa: PLC0414  a fixture
+from tests.live.test_launcher import launch as launch  # noqa: PLC0414  a fixture
 from tests.machine import CLONE
 
 HOTCOLD: Final = (sys.executable, "-m", "hotcold_inotify")
@@ -222,14 +223,7 @@ def test_a_file_with_and_without_sound(
 ) -> None:
     whole, video = made_video(ffmpeg_exe, tmp_path / "whole.mp4"), tmp_path / "video.mp4"
     subprocess.run([ffmpeg_exe, "-v", "error", "-i", whole, *streams, "-c", "copy", video], check=True, timeout=30)
-    running = launch(
-        device,
-        HOTCOLD_SOURCE="file",
-        HOTCOLD_INPUT=str(video),
-        HOTCOLD_LOOP="no",
-        HOTCOLD_FFMPEG=ffmpeg_exe,
-        **ANALYSED,
-    )
+    running = played_once(launch, device, ffmpeg_exe, video, **ANALYSED)
     assert running.end() == 0, running.said
     assert numbers(device / "metadata") == numbers(device / "captures") == [0, 1, 2, 3]
     assert (reports(device)[-1].sound is None) == ("0:v" in streams)
@@ -269,16 +263,22 @@ def assert_whole(device: Path) -> None:
     assert abs(len(captures) - 2 * len(segments)) <= 4
 
 
-def test_an_analyser_that_stands_still_for_ten_seconds_loses_nothing(
-    launch: Launch, device: Path, ffmpeg_exe: str
-) -> None:
+def stopped(launch: Launch, device: Path, ffmpeg_exe: str) -> tuple[Launched, int]:
+    """A recording whose analyser stands still, and the analyser's process."""
     running = launch(device, HOTCOLD_FFMPEG=ffmpeg_exe, **ANALYSED)
     running.await_file("metadata/capture_000000002.json")
     pid = analyzer_of(running)
     os.kill(pid, signal.SIGSTOP)
+    return running, pid
+
+
+def test_an_analyser_that_stands_still_for_ten_seconds_loses_nothing(
+    launch: Launch, device: Path, ffmpeg_exe: str
+) -> None:
+    running, pid = stopped(launch, device, ffmpeg_exe)
     before = len(files(device / "metadata"))
     began = len(files(device / "captures"))
-    time.sleep(10)
+    time.sleep(10)  # what the pipe must hold meanwhile
     assert len(files(device / "metadata")) <= before + 1, "it did not stand still"
     assert len(files(device / "captures")) >= began + 15, "the recording stood still with it"
     assert len(files(device / "segments")) >= 8
@@ -299,10 +299,7 @@ def test_an_analyser_that_stands_still_for_ten_seconds_loses_nothing(
 def test_an_analyser_that_hangs_for_good_is_killed_and_another_does_its_work(
     launch: Launch, device: Path, ffmpeg_exe: str
 ) -> None:
-    running = launch(device, HOTCOLD_FFMPEG=ffmpeg_exe, **ANALYSED)
-    running.await_file("metadata/capture_000000002.json")
-    pid = analyzer_of(running)
-    os.kill(pid, signal.SIGSTOP)
+    running, pid = stopped(launch, device, ffmpeg_exe)
     wait_for(
         lambda: f"the analyser (process {pid}) has hung for 20 s and is killed" in running.said, "the end of it", 50
     )

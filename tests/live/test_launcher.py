@@ -912,6 +912,18 @@ def made_video(ffmpeg_exe: str, path: Path) -> Path:
     return path
 
 
+def played_once(launch: Launch, device: Path, ffmpeg_exe: str, video: Path, **settings: str) -> Launched:
+    """The launcher on a file, which it plays to its end."""
+    return launch(
+        device,
+        HOTCOLD_SOURCE="file",
+        HOTCOLD_INPUT=str(video),
+        HOTCOLD_LOOP="no",
+        HOTCOLD_FFMPEG=ffmpeg_exe,
+        **settings,
+    )
+
+
 @pytest.mark.parametrize("codecs", [{}, {"HOTCOLD_VIDEO_CODEC": "copy", "HOTCOLD_AUDIO_CODEC": "copy"}])
 def test_a_file_is_played_to_its_end_in_numbers_that_go_on(
     launch: Launch, device: Path, ffmpeg_exe: str, tmp_path: Path, codecs: Mapping[str, str]
@@ -920,14 +932,7 @@ def test_a_file_is_played_to_its_end_in_numbers_that_go_on(
     old.parent.mkdir(parents=True)
     old.write_bytes(b"old")
     video = made_video(ffmpeg_exe, tmp_path / "a film: 1.mp4")
-    running = launch(
-        device,
-        HOTCOLD_SOURCE="file",
-        HOTCOLD_INPUT=str(video),
-        HOTCOLD_LOOP="no",
-        HOTCOLD_FFMPEG=ffmpeg_exe,
-        **codecs,
-    )
+    running = played_once(launch, device, ffmpeg_exe, video, **codecs)
     assert running.end() == 0, running.said
     assert files(device / "segments") == ["output.m3u8", "segment_000000000.ts", "segment_000000001.ts"]
     assert files(device / "captures") == [f"capture_{number:09}.jpg" for number in range(4)]

@@ -12,10 +12,9 @@ from typing import Final
 
 import attrs
 
-from tests.live.started import eventually
+from tests.live.started import eventually, free_port
 from tests.operate.stack import process
 from tests.operate.texts import DEPLOY, swapped
-from tests.web.stage import free_port
 
 SHIPPED: Final = DEPLOY / "nginx" / "hotcold.conf"
 NAME: Final = "capture-host.example"

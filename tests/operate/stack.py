@@ -16,8 +16,8 @@ from typing import Any, Final, Self
 
 import attrs
 
-from tests.live.started import Running, answers, eventually, put
-from tests.web.stage import Served, free_port
+from tests.live.started import Running, answers, eventually, free_port, put
+from tests.web.stage import Served
 
 KINDS: Final = {
     "segments": "segment_{:09}.ts",

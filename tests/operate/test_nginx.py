@@ -371,7 +371,7 @@ def test_a_player_sees_no_404_however_many_files_move(stack: Stack, record_prope
             for name in names:
                 got = ask(f"{base}/segments/{name}")
                 assert (got.status, got.body) == (200, content(name)), (name, got)
-            time.sleep(0.01)
+            time.sleep(0.01)  # the pace of a player that asks often
 
         seen = [b"#EXTM3U\n"]
         hour = datetime.now(ZoneInfo(stack.zone)).hour
@@ -383,7 +383,7 @@ def test_a_player_sees_no_404_however_many_files_move(stack: Stack, record_prope
             assert got.body.endswith(b"\n")
             assert got.body.startswith(seen[-1])
             seen[:] = [got.body]
-            time.sleep(0.1)
+            time.sleep(0.1)  # some versions a second
 
         def chase(kind: str, newest: Feeder, limit: int) -> Callable[[Callable[[str], Got]], None]:
             """Reads the files that are the oldest of the hot folder, or just were."""
@@ -392,7 +392,7 @@ def test_a_player_sees_no_404_however_many_files_move(stack: Stack, record_prope
                 for name in list(newest.newest[kind])[-limit - 3 : -limit + 3]:
                     got = ask(f"{base}/{kind}/{name}")
                     assert (got.status, got.body) == (200, content(name)), (name, got)
-                time.sleep(0.005)
+                time.sleep(0.005)  # leaves the others their turn
 
             return read
 
@@ -401,7 +401,7 @@ def test_a_player_sees_no_404_however_many_files_move(stack: Stack, record_prope
             readers.start("reader of the hour", follow)
             readers.start("chaser of segments", chase("segments", segments, 10))
             readers.start("chaser of captures", chase("captures", captures, 100))
-            time.sleep(SECONDS)
+            time.sleep(SECONDS)  # how long they read
         finally:
             readers.stop()
     moves = sum(stack.running.metric("hotcold_archived_files_total", kind=kind) for kind in KINDS) - archived

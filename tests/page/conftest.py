@@ -11,9 +11,10 @@ import attrs
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.live.started import eventually
 from tests.page.history import MINUTE, Stretch, Writer
 from tests.page.looking import Watched, pictures_folder
-from tests.page.stack import Host, Past, eventually, past_of, write_past
+from tests.page.stack import Host, Past, past_of, write_past
 
 BROWSER = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 # A black picture with no sound for 5 of 15 seconds.
@@ -55,14 +56,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         host.reactor()
         segments = host.root / "capture1" / "segments"
-        eventually("the past to be archived", lambda: len(list(segments.glob("segment_*.ts"))) == 10)
+        eventually("the past to be archived", lambda: len(list(segments.glob("segment_*.ts"))) == 10, 30)
         wanted = sum(stretch.seconds for stretch in past.stretches) - 10
-        eventually("the hours' playlists to list it", lambda: _listed(segments) == wanted)
+        eventually("the hours' playlists to list it", lambda: _listed(segments) == wanted, 30)
         host.capture("capture1", {"HOTCOLD_SIZE": "640x360"})
         host.capture("capture2", {"HOTCOLD_TEST_EVENTS": EVENTS})
         host.capture("capture3", {"HOTCOLD_ANALYSIS": "no"})
         for device in ("capture1", "capture2", "capture3"):
-            eventually(f"{device} to be live", partial(_is_live, host, device))
+            eventually(f"{device} to be live", partial(_is_live, host, device), 30)
         host.serve()
         yield Stack(host, past, stopped)
     finally:

@@ -2,11 +2,9 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,24 +12,12 @@ import attrs
 import httpx
 
 from hotcold_inotify.cli.launcher import analyzer
+from tests.live.started import eventually, free_port
 from tests.machine import CLONE
 from tests.page.history import HOUR, MINUTE, Stretch, Writer
 
 SCRIPT: Final = CLONE / "ffmpeg" / "capture.sh"
 HOTCOLD: Final = (sys.executable, "-m", "hotcold_inotify")
-
-
-def eventually(what: str, holds: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {seconds} s for: {what}"
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @attrs.define
@@ -71,7 +57,7 @@ class Host:
 
     def serve(self) -> None:
         self._start("serve", [*HOTCOLD, "--config", str(self.config), "serve"])
-        eventually("the server to answer", self._answers)
+        eventually("the server to answer", self._answers, 30)
 
     def capture(self, device: str, settings: Mapping[str, str]) -> None:
         """Record a device."""

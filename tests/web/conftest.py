@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.live.conftest import start
-from tests.live.started import eventually
-from tests.web.stage import Served, free_port
+from tests.live.started import end, eventually, free_port
+from tests.web.stage import Served
 
 __all__ = ["start"]
 
@@ -42,6 +42,4 @@ def serve(tmp_path: Path, root: Path) -> Iterator[Callable[..., Served]]:
 
     yield run
     for served in started:
-        if served.process.poll() is None:
-            served.process.kill()
-        served.process.wait()
+        end(served.process)

@@ -143,12 +143,6 @@ def move(path: Path, folder: Path) -> Path:
     return path.rename(folder / path.name)
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @attrs.define
 class Served:
     """`hotcold serve` in a process of its own."""
