@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # What the tests need that pip does not bring. tests/machine.py names the programs; a test holds the two lists together.
-PACKAGES := chromium dpkg faketime ffmpeg git inotify-tools mmdebstrap nginx openssl prometheus python3 shellcheck strace systemd util-linux xvfb
+PACKAGES := chromium dpkg e2fsprogs faketime ffmpeg git inotify-tools mmdebstrap nginx openssl prometheus python3 shellcheck strace systemd util-linux xvfb
 
 # Every branch of these is run by tests/core alone. A test holds this list to the floors in ARCHITECTURE.md.
-VALUES := analysis brake config forms hotset hours livewindow names playlist timeline
+VALUES := analysis brake config forms hotset hours invariants livewindow names playlist pressure timeline
 
 # Where `install` puts the command, and the python3 that runs what it installs: not the one of .venv, which is a clone's.
 BINDIR ?= /usr/local/bin

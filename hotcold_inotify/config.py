@@ -7,7 +7,7 @@ with its key.
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from ipaddress import IPv6Address
 from math import inf
 from pathlib import PurePosixPath
@@ -21,6 +21,7 @@ from hotcold_inotify.forms import (
     CONVERTER,
     TABLE,
     ConfigError,
+    Fault,
     Form,
     WrongError,
     dotted,
@@ -36,6 +37,7 @@ from hotcold_inotify.forms import (
 )
 from hotcold_inotify.hours import DAY, LOCAL, zone
 from hotcold_inotify.names import Pattern
+from hotcold_inotify.pressure import UNITS, Amount, Floor
 
 
 @attrs.frozen
@@ -64,6 +66,7 @@ __all__ = [
     "Kind",
     "Listen",
     "Metrics",
+    "Pressure",
     "Web",
     "dump",
     "format_duration",
@@ -141,6 +144,21 @@ _RETENTION: Final = text(
     lambda duration: _seconds(duration, DAY),
     format_duration,
 )
+
+
+def _room(what: str, units: Container[str]) -> Form[Amount | None]:
+    def parse(given: str) -> Amount | None:
+        amount = Amount.parse(given) if given else None
+        if amount is not None and amount.unit not in units:
+            raise ValueError(given)
+        return amount
+
+    return text(what, parse, lambda amount: str(amount or ""))
+
+
+_ROOM: Final = _room("an amount such as '5GB', '500MB' or '5%' (at most 50%), or '' for none", {*UNITS, "%"})
+_INODES: Final = _room("a part such as '5%' (at most 50%) or a number such as '100000', or '' for none", {"", "%"})
+_KIND_NAMES: Final = listed(plain(str, "a kind's name"), "a list of kinds")
 _PATTERN: Final = text("a pattern such as 'segment_*.ts'", Pattern.parse, say_why=True)
 _ZONE: Final = text("'local' or an IANA time zone name", _zone_name)
 _HOSTS: Final = listed(
@@ -226,6 +244,25 @@ class Web:
 
 
 @attrs.frozen
+class Pressure:
+    """What goes before its time where the disk of the hour folders is fuller than it may be; without floors, nothing.
+
+    min_free, min_free_inodes: what must stay free. order: the kinds that may go early, each wholly before the next.
+    """
+
+    min_free: Amount | None = attrs.field(default=None, metadata={"form": _ROOM})
+    min_free_inodes: Amount | None = attrs.field(default=None, metadata={"form": _INODES})
+    order: tuple[str, ...] = attrs.field(
+        default=("captures", "thumbnails", "segments", "metadata"), metadata={"form": _KIND_NAMES}
+    )
+
+    @property
+    def floor(self) -> Floor:
+        """Both floors as one; false without any."""
+        return Floor(self.min_free, self.min_free_inodes)
+
+
+@attrs.frozen
 class Config:
     """All settings; `Config()` is what an empty file gives. Paths are absolute; '' stands for none."""
 
@@ -236,6 +273,7 @@ class Config:
     cold_root: str = attrs.field(default="", metadata={"form": _PATH_OR_NONE})
     durable: bool = attrs.field(default=False, metadata={"form": _BOOL})
     kinds: tuple[Kind, ...] = attrs.field(default=DEFAULT_KINDS, metadata={"form": Form(_read_kinds, _write_kinds)})
+    pressure: Pressure = attrs.field(default=Pressure(), metadata={"form": table(Pressure)})
     metrics: Metrics = attrs.field(default=Metrics(), metadata={"form": table(Metrics)})
     web: Web = attrs.field(default=Web(), metadata={"form": table(Web)})
 
@@ -248,9 +286,22 @@ def parse(toml: str, source: str) -> Config:
         end = f"at end of document, line {len(toml.splitlines())}"
         raise ConfigError([f"{source}: not TOML: {str(error).replace('at end of document', end)}"]) from error
     try:
-        return CONVERTER.structure(found, Config)
+        settings = CONVERTER.structure(found, Config)
     except ClassValidationError as error:
         raise ConfigError(f"{source}: {dotted(path)}: {why}" for path, why in faults(error)) from error
+    if wrong := list(_wrong_order(settings)):
+        raise ConfigError(f"{source}: {dotted(path)}: {why}" for path, why in wrong)
+    return settings
+
+
+def _wrong_order(settings: Config) -> Iterator[Fault]:
+    kinds = [kind.name for kind in settings.kinds]
+    order = settings.pressure.order
+    for place, name in enumerate(order):
+        if name not in kinds:
+            yield ("pressure", "order", place), f"no such kind: {name!r}; known here: {', '.join(kinds)}"
+        elif name in order[:place]:
+            yield ("pressure", "order", place), f"{name} is named twice"
 
 
 def dump(settings: Config) -> dict[str, Any]:

@@ -52,9 +52,19 @@ class Instruments:
         self.name_collisions = counter(
             "hotcold_name_collisions", "Files that took a revision because their name was taken."
         )
-        self.expired_files = counter("hotcold_expired_files", "Files deleted because their retention was over.")
-        self.expired_bytes = counter(
-            "hotcold_expired_bytes", "Bytes of the files deleted because their retention was over."
+        self.expired_files = counter("hotcold_expired_files", "Files deleted from their hour folder.")
+        self.expired_bytes = counter("hotcold_expired_bytes", "Bytes of the files deleted from their hour folder.")
+        self.pressure = gauge(
+            "hotcold_pressure",
+            "1 while the disk is fuller than it may be, and hours go before their time.",
+            ("device",),
+        )
+        self.pressure_expired_files = counter(
+            "hotcold_pressure_expired_files", "Files that went before their time, because the disk was too full."
+        )
+        self.pressure_expired_bytes = counter(
+            "hotcold_pressure_expired_bytes",
+            "Bytes of the files that went before their time, because the disk was too full.",
         )
         self.last_file = gauge(
             "hotcold_last_file_timestamp_seconds", "When the newest file of the folder was finished."
@@ -84,6 +94,7 @@ class Instruments:
     def folder(self, device: str, kind: str) -> "FolderInstruments":
         """The instruments of one (device, kind), looked up once."""
         self.inotify_overflows.labels(_label(device))  # at 0 from the start: the first overflow must be an increase
+        self.pressure.labels(_label(device))
         return FolderInstruments(self, _label(device), kind)
 
     def overflow(self, device: str) -> None:
@@ -93,6 +104,10 @@ class Instruments:
     def disk_free(self, device: str, free: int) -> None:
         """Say how many bytes are free where the device's hour folders are."""
         self.disk_free_bytes.labels(_label(device)).set(free)
+
+    def pressed(self, device: str, *, pressed: bool) -> None:
+        """Say whether hours of the device go early, for want of room."""
+        self.pressure.labels(_label(device)).set(int(pressed))
 
     def forget(self, device: str) -> None:
         """Take a device's series away: it is gone, and a scrape must not go on saying that its hot folder is full."""
@@ -129,6 +144,8 @@ class FolderInstruments:
     name_collisions: Counter
     expired_files: Counter
     expired_bytes: Counter
+    pressure_expired_files: Counter
+    pressure_expired_bytes: Counter
     last_file: Gauge
     unmanaged_files: Gauge
     playlist_entries: Counter

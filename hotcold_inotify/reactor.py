@@ -25,6 +25,7 @@ from hotcold_inotify.hours import Calendar
 from hotcold_inotify.logs import Troubles, logger
 from hotcold_inotify.metrics import Instruments
 from hotcold_inotify.readiness import Manager
+from hotcold_inotify.relief import Relief
 from hotcold_inotify.reporting import Reporting
 from hotcold_inotify.rotation import Rotation
 from hotcold_inotify.watch import Changes
@@ -258,12 +259,14 @@ class Reactor:
         """Follow which devices are there; started when those that are there at first are served."""
         config = self.config
         calendar = Calendar(hours.zone(config.timezone))
+        relief = Relief(config.pressure, config.kinds, calendar, self._clock, self.believable, self._instruments)
         changes = self._changes(config)
         self._looked_at = trio.current_time()
         first = True
         warned: tuple[str, ...] = ()
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(relief.run)
                 while True:
                     found, wrong = await self._find(config)
                     self._looked_at = trio.current_time()
@@ -280,7 +283,7 @@ class Reactor:
                     for name in sorted(found.keys() - self._running.keys() - self._leaving):
                         device = Device(found[name], config, calendar, self._clock, self._instruments)
                         self._running[name] = _Running(found[name], device, trio.CancelScope(), trio.Event())
-                        nursery.start_soon(self._serve, self._running[name], config, calendar)
+                        nursery.start_soon(self._serve, self._running[name], config, calendar, relief)
                     self._instruments.devices.set(len(self._running))
                     if first:
                         first = False
@@ -306,7 +309,7 @@ class Reactor:
                 f"cannot list {config.root}: {errno_name(error)}",
             )
 
-    async def _serve(self, running: _Running, config: Config, calendar: Calendar) -> None:
+    async def _serve(self, running: _Running, config: Config, calendar: Calendar, relief: Relief) -> None:
         home = running.home
         self._log.info("device found", device=home.name, path=home.path)
         rotation = Rotation(
@@ -319,7 +322,7 @@ class Reactor:
             running.device.returned,
         )
         try:
-            with running.scope:
+            with relief.serving(home, rotation.expire_early), running.scope:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(running.device.run)
                     running.served.set()

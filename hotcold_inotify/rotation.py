@@ -5,9 +5,10 @@ slice by slice. Every slice asks the clock anew, and whether it can be believed:
 (I6).
 """
 
+import errno
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -29,6 +30,7 @@ from hotcold_inotify.disk import (
     rooms,
     trim,
 )
+from hotcold_inotify.disk.clearing import clear
 from hotcold_inotify.hours import Calendar, Generation
 from hotcold_inotify.logs import Troubles, logger
 from hotcold_inotify.metrics import Instruments
@@ -36,6 +38,9 @@ from hotcold_inotify.metrics import Instruments
 # Seconds between two looks at the clock. After a suspend the monotonic clock knows nothing of the hours that went by.
 _LOOK = 5.0
 _MINUTE = 60.0
+
+# Not even an empty folder can be made.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 T = TypeVar("T")
 
@@ -126,6 +131,7 @@ class Rotation:
         self._returned = returned
         self._log = logger(device=home.name)
         self._limiter = trio.CapacityLimiter(1)
+        self._alone = trio.Lock()  # a pass would put back what goes early
         self._troubles = Troubles(self._log)
 
     async def run(self) -> None:
@@ -158,14 +164,49 @@ class Rotation:
                 self._troubles.begins(kind.name, errno_name(error), text, kind=kind.name)
         return done
 
+    async def expire_early(self, kind_name: str, generation: Generation) -> Expired:
+        """Take one hour of a kind away before its time, for want of room, and delete it: what went.
+
+        Nothing, when its slot holds another hour by now, when it is the live one, or while the clock is not believed.
+        OSError: what it could not be taken away for.
+        """
+        kind = next(kind for kind in self._kinds if kind.name == kind_name)
+        return await self._with_folder(kind, partial(self._take_early, generation))
+
     async def _rotate(self, kind: Kind) -> Expired:
-        lent = Lent()
-        opening = partial(self._home.open, kind, self._calendar)
+        return await self._with_folder(kind, self._take_away)
+
+    async def _with_folder(self, kind: Kind, work: Callable[[Folder, Lent], Awaitable[Expired]]) -> Expired:
+        async with self._alone:
+            lent = Lent()
+            opening = partial(self._home.open, kind, self._calendar)
+            try:
+                folder = await self._in_thread(partial(lent.use, lambda: lent.closing.enter_context(opening())))
+                return await work(folder, lent)
+            finally:
+                lent.close()
+
+    async def _take_early(self, generation: Generation, folder: Folder, lent: Lent) -> Expired:
+        kind = folder.kind
+        if not self._believable():
+            return Expired()
+        moment = _Moment(self._clock.wall())
+        if generation >= self._calendar.generation_at(moment.now):
+            return Expired()
+        is_due = partial(_due_early, self._calendar, kind.retention, moment, generation)
         try:
-            folder = await self._in_thread(partial(lent.use, lambda: lent.closing.enter_context(opening())))
-            return await self._take_away(folder, lent)
-        finally:
-            lent.close()
+            if not folder.slots.retire(generation.slot, generation):
+                return Expired()
+            work = empty_rooms(folder, is_due)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            work = clear(folder, generation.slot, generation, is_due)
+        expired = await self._slices(work, kind, moment, lent)
+        instruments = self._instruments.folder(self._home.name, kind.name)
+        instruments.pressure_expired_files.inc(expired.files)
+        instruments.pressure_expired_bytes.inc(expired.bytes)
+        return expired
 
     async def _take_away(self, folder: Folder, lent: Lent) -> Expired:
         kind = folder.kind
@@ -212,3 +253,10 @@ class _Moment:
 
 def _due(calendar: Calendar, retention: float, moment: _Moment, mtime: float) -> bool:
     return calendar.file_due(mtime, retention, moment.now)
+
+
+def _due_early(calendar: Calendar, retention: float, moment: _Moment, generation: Generation, mtime: float) -> bool:
+    """Whether a file goes with the hour that goes early, or has to go anyway."""
+    live = calendar.generation_at(moment.now)
+    goes = generation < live and mtime <= moment.now and calendar.generation_at(mtime) == generation
+    return goes or calendar.file_due(mtime, retention, moment.now)

@@ -27,6 +27,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "git": "git",
     "inotifywait": "inotify-tools",
     "mmdebstrap": "mmdebstrap",
+    "mkfs.ext4": "e2fsprogs",
     "nginx": "nginx",
     "openssl": "openssl",
     "prometheus": "prometheus",

@@ -20,10 +20,23 @@ PACKAGE: Final = "hotcold_inotify"
 # ARCHITECTURE.md has the same table.
 FLOORS: Final[Mapping[str, frozenset[str]]] = {
     "values": frozenset(
-        {"analysis", "names", "hours", "brake", "hotset", "livewindow", "timeline", "playlist", "forms", "config"}
+        {
+            "analysis",
+            "names",
+            "hours",
+            "brake",
+            "hotset",
+            "invariants",
+            "livewindow",
+            "timeline",
+            "playlist",
+            "pressure",
+            "forms",
+            "config",
+        }
     ),
     "adapters": frozenset({"watch", "disk", "beneath", "metrics", "endpoint", "logs", "clock", "probe", "readiness"}),
-    "tasks": frozenset({"device", "rotation", "audit", "reporting"}),
+    "tasks": frozenset({"device", "rotation", "relief", "audit", "reporting"}),
     "root": frozenset({"reactor"}),
     "faces": frozenset({"cli", "web", "__main__"}),
 }
@@ -33,14 +46,16 @@ HEIGHT: Final = {floor: height for height, floor in enumerate(FLOORS)}
 # Beside what lies below it, a room may import these of its own floor.
 BESIDE: Final[Mapping[str, frozenset[str]]] = {
     "timeline": frozenset({"playlist", "names"}),
+    "invariants": frozenset({"hours", "playlist", "timeline"}),
     "livewindow": frozenset({"playlist"}),
     "hotset": frozenset({"names"}),
     "cli": frozenset({"web"}),
     "__main__": frozenset({"cli"}),
-    "config": frozenset({"names", "hours", "forms"}),
+    "config": frozenset({"names", "hours", "forms", "pressure"}),
+    "pressure": frozenset({"hours"}),
 }
 # The folder is the interface: what HTTP shows is read from the file system.
-NEVER: Final[Mapping[str, frozenset[str]]] = {"web": frozenset({"reactor", "device", "rotation", "audit"})}
+NEVER: Final[Mapping[str, frozenset[str]]] = {"web": frozenset({"reactor", "device", "rotation", "relief", "audit"})}
 
 # The machine, its clock, its logs and the libraries that reach them: none of it below the adapters.
 OUTSIDE: Final = frozenset(

@@ -131,6 +131,16 @@ def rotate(context: click.Context, *, dry_run: bool, as_json: bool) -> None:
 
 
 @_command()
+@click.option("--repair", is_flag=True, help="Put right what is wrong; nothing is deleted that has not expired.")
+@_json
+def check(context: click.Context, *, repair: bool, as_json: bool) -> None:
+    """Hold the folders against every promise, beside a reactor or without one; exit code 1 when one is broken."""
+    from hotcold_inotify.cli import check as check_
+
+    check_.check(load(context), repair=repair, as_json=as_json)
+
+
+@_command()
 @click.argument("device")
 @click.option("--first", default=0, type=click.IntRange(0), help="The number of ffmpeg's first capture.")
 @click.option("--silence", default=Levels().silence, show_default=True, help="dB up to which sound is silence.")

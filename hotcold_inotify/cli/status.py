@@ -17,7 +17,9 @@ from hotcold_inotify import hours
 from hotcold_inotify.cli.settings import Failed
 from hotcold_inotify.config import Config, Kind
 from hotcold_inotify.disk import SLOT_NAMES, Folder, Home, errno_name, find_devices, holder, list_hot, rooms
+from hotcold_inotify.disk.space import spaces
 from hotcold_inotify.hours import Calendar
+from hotcold_inotify.pressure import Space
 
 # A folder over its limit is looked at again, for a second: a file may have come in this moment, and a reactor takes
 # milliseconds to let another one go.
@@ -46,6 +48,19 @@ class FolderStatus:
     error: str | None = None
 
 
+@attrs.frozen
+class DiskStatus:
+    """A file system of hour folders, against what must stay free there."""
+
+    devices: tuple[str, ...]
+    free: int
+    min_free: int
+    free_inodes: int
+    min_free_inodes: int
+    too_full: bool
+    """The reactor takes the oldest hours away early, until there is some more room than that."""
+
+
 def show(config: Config, *, as_json: bool) -> None:
     """Print the status; `Failed` (exit code 1) when a folder cannot be read or is over its limit."""
     try:
@@ -63,16 +78,20 @@ def show(config: Config, *, as_json: bool) -> None:
         for number in over:
             found[number] = _look(*folders[number], calendar)
     pid = holder(config.root)
+    disks = _disks(config, devices.values())
     if as_json:
         document = {
             "root": config.root,
             "reactor": pid,
             "warnings": list(wrong),
+            "pressure": [attrs.asdict(disk) for disk in disks],
             "devices": {name: {one.kind: _plain(one) for one in found if one.device == name} for name in devices},
         }
         click.echo(json.dumps(document, indent=2))
     else:
         _print(config, found, pid)
+        for disk in disks:
+            click.echo(_room(disk))
         for text in wrong:
             click.echo(text, err=True)
     if bad := [one for one in found if one.error is not None or one.hot > one.limit]:
@@ -97,6 +116,38 @@ def _look(device: Home, kind: Kind, calendar: Calendar) -> FolderStatus:
         return FolderStatus(
             device.name, kind.name, 0, kind.hot_limit, 0, live, {}, None, 0, f"{errno_name(error)}: {error.filename}"
         )
+
+
+def _disks(config: Config, devices: Iterable[Home]) -> list[DiskStatus]:
+    """Each file system once; none where nothing has to stay free."""
+    floor = config.pressure.floor
+    if not floor:
+        return []
+    found: dict[int, tuple[Space, set[str]]] = {}
+    for device in devices:
+        for disk, space in spaces(device, (kind.name for kind in config.kinds)).values():
+            found.setdefault(disk, (space, set()))[1].add(device.name)
+    return [
+        DiskStatus(
+            tuple(sorted(names)),
+            space.free,
+            floor.wanted(space)[0],
+            space.free_inodes,
+            floor.wanted(space)[1],
+            floor.short(space, pressed=False),
+        )
+        for space, names in found.values()
+    ]
+
+
+def _room(disk: DiskStatus) -> str:
+    said = f"{disk.free / 1e9:.1f} GB free"
+    if disk.min_free:
+        said += f" (at least {disk.min_free / 1e9:.1f} GB)"
+    if disk.min_free_inodes:
+        said += f", {disk.free_inodes} inodes free (at least {disk.min_free_inodes})"
+    state = "TOO FULL: the oldest hours go early" if disk.too_full else "room enough"
+    return f"disk of {', '.join(disk.devices)}: {said}: {state}"
 
 
 def _mtimes(folder: Folder, names: Iterable[str]) -> Iterator[float]:

@@ -37,8 +37,8 @@ from hotcold_inotify.timeline import Knowledge, Placed, Refused, Segment
 
 # Segments on their way to a playlist. A burst beyond this is not lost: its hour is recovered from the folder.
 _QUEUE = 2048
-# Seconds between two recoveries.
-_PATIENCE = 2.0
+# Seconds between two recoveries: less than between two sweeps, so that each sweep's look may bring one.
+_PATIENCE = 1.5
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ class Recorder:
                 else:
                     await self._end_hours()
                 if self._behind and not self._inbox.statistics().current_buffer_used:
-                    await self._recover_one()
+                    await self._recover_waiting()
         finally:
             self._finish()
 
@@ -192,30 +192,34 @@ class Recorder:
             self._log.info("hour playlist rebuilt", hour=str(hour.generation), reason=reason, entries=hour.entries)
         self._count(hour, entries, discontinuities)
 
-    async def _recover_one(self) -> None:
-        """Recover the hour that waits longest, not more often than every few seconds: after a clock that was set back
-        each segment is late.
+    async def _recover_waiting(self) -> None:
+        """Recover the hours that wait, until there is something in the queue or one resists; not more often than every
+        few seconds: after a clock that was set back each segment is late.
         """
         if trio.current_time() < self._not_before:
             return  # `look` comes again
-        generation = next(iter(self._behind))
-        self._drop(generation)  # its slot may be another folder by now
-        try:
-            await self._open(generation)
-        except OSError as error:
-            self._failed(generation, error)
-            self._behind[generation] = self._behind.pop(generation)
-        else:
+        for generation in list(self._behind):
+            self._drop(generation)  # its slot may be another folder by now
+            try:
+                await self._open(generation)
+            except OSError as error:
+                self._failed(generation, error)
+                self._behind[generation] = self._behind.pop(generation)
+                break
             self._troubles.ends("playlists", "hour playlists are written again")
             del self._behind[generation]
+            if self._inbox.statistics().current_buffer_used:
+                break
         self._not_before = trio.current_time() + _PATIENCE
 
     async def _end_hours(self) -> None:
         """End the playlists whose hour is past and to which no hot file belongs; they need no attention any more."""
         for generation, hour in list(self._hours.items()):
-            if generation in self._behind or not self._over(generation):
+            if generation in self._behind:
                 continue
             try:
+                if not self._over(generation):
+                    continue
                 hour.end()
             except Changed:
                 self._behind[generation] = None

@@ -46,12 +46,18 @@ def make_folder(hot_path: str, cold_path: str) -> None:
     """Make one kind's hot folder and its 24 slots; what exists stays as it is.
 
     The device's folder itself must exist (FileNotFoundError): a device that went away is not conjured up again.
+    OSError ELOOP or ENOTDIR: something that is no folder has its name.
     """
     _ensure(hot_path)
     if cold_path != hot_path:
         os.makedirs(cold_path, exist_ok=True)
-    for slot in SLOT_NAMES:
-        _ensure(os.path.join(cold_path, slot))
+    # Held open, as `Folder.opened` does: a link in the folder's place would have the slots made where it leads.
+    cold_fd = os.open(cold_path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for slot in SLOT_NAMES:
+            _ensure(slot, dir_fd=cold_fd)
+    finally:
+        os.close(cold_fd)
 
 
 def find_devices(config: Config) -> tuple[dict[str, Home], tuple[str, ...]]:
@@ -124,6 +130,6 @@ def _folder(path: str) -> tuple[int, int] | None:
     return (there.st_dev, there.st_ino) if stat.S_ISDIR(there.st_mode) else None
 
 
-def _ensure(path: str) -> None:
+def _ensure(path: str, *, dir_fd: int | None = None) -> None:
     with contextlib.suppress(FileExistsError):  # a file or a link? Opening it says so
-        os.mkdir(path)
+        os.mkdir(path, dir_fd=dir_fd)

@@ -7,9 +7,21 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hotcold_inotify import forms
-from hotcold_inotify.config import Config, ConfigError, Kind, Listen, Metrics, Web, dump, format_duration, parse
+from hotcold_inotify.config import (
+    Config,
+    ConfigError,
+    Kind,
+    Listen,
+    Metrics,
+    Pressure,
+    Web,
+    dump,
+    format_duration,
+    parse,
+)
 from hotcold_inotify.config import parse_duration as seconds_of
 from hotcold_inotify.names import Pattern
+from hotcold_inotify.pressure import Amount, Floor
 
 CONTRACT = """
 root     = "/var/www/html/stream"
@@ -40,6 +52,10 @@ hot_limit = 100
 retention = "24h"
 playlist = false
 
+[pressure]
+min_free = ""
+min_free_inodes = ""
+order = ["captures", "thumbnails", "segments", "metadata"]
 [metrics]
 listen = "127.0.0.1:9776"
 [web]
@@ -71,6 +87,16 @@ def test_one_key_of_a_kind_changes_only_that_key() -> None:
     assert [k for k in config.kinds if k.name != "captures"] == [k for k in Config().kinds if k.name != "captures"]
 
 
+def test_nothing_has_to_stay_free_unless_it_is_said() -> None:
+    assert not Config().pressure.floor
+    assert parse('pressure.min_free = "5%"', "x").pressure.floor == Floor(bytes=Amount(5, "%"))
+
+
+def test_a_kind_that_the_file_adds_may_go_early_too() -> None:
+    config = parse('kinds.sound.pattern = "s_*.wav"\npressure.order = ["sound"]', "x")
+    assert config.pressure.order == ("sound",)
+
+
 def test_added_kinds_follow_the_defaults_in_the_files_order() -> None:
     config = parse(
         'kinds.zebra.pattern = "z_*.raw"\nkinds.segments.hot_limit = 3\nkinds.ant = { pattern = "a_*" }', "x"
@@ -92,6 +118,11 @@ def test_added_kinds_follow_the_defaults_in_the_files_order() -> None:
         ('timezone = "Asia/Kathmandu"', {"timezone": "Asia/Kathmandu"}),
         ('cold_root = "/mnt/cold"', {"cold_root": "/mnt/cold"}),
         ("durable = true", {"durable": True}),
+        ('pressure.min_free = "5GB"', {"pressure": Pressure(min_free=Amount(5, "GB"))}),
+        ('pressure.min_free = "5%"', {"pressure": Pressure(min_free=Amount(5, "%"))}),
+        ('pressure.min_free_inodes = "5%"', {"pressure": Pressure(min_free_inodes=Amount(5, "%"))}),
+        ('pressure.min_free_inodes = "100000"', {"pressure": Pressure(min_free_inodes=Amount(100_000))}),
+        ('pressure.order = ["segments"]', {"pressure": Pressure(order=("segments",))}),
         ('metrics.listen = ""', {"metrics": Metrics(listen=None)}),
         ('metrics.listen = "[::1]:80"', {"metrics": Metrics(listen=Listen("::1", 80))}),
         ('web.listen = "localhost:0"', {"web": Web(listen=Listen("localhost", 0))}),
@@ -167,6 +198,20 @@ def test_every_key_acts(line: str, changed: dict[str, Any]) -> None:
         ("kinds.'a/b'.pattern = 'x_*'", "kinds.'a/b': expected a kind's name"),
         ("kinds.'é'.pattern = 'x_*'", "kinds.'é': expected a kind's name"),
         ("kinds.''.pattern = 'x_*'", "kinds.'': expected a kind's name"),
+        (
+            "pressure.min_free = '5'",
+            "pressure.min_free: expected an amount such as '5GB', '500MB' or '5%' (at most 50%), or '' for none, found",
+        ),
+        ("pressure.min_free = '51%'", "pressure.min_free: expected an amount"),
+        ("pressure.min_free = 5", "pressure.min_free: expected an amount"),
+        ("pressure.min_free_inodes = '5GB'", "pressure.min_free_inodes: expected a part such as '5%' (at most 50%) or"),
+        ("pressure.order = 'segments'", "pressure.order: expected a list of kinds, found 'segments'"),
+        ("pressure.order = [3]", "pressure.order[0]: expected a kind's name, found 3"),
+        (
+            "pressure.order = ['segments', 'sound']",
+            "pressure.order[1]: no such kind: 'sound'; known here: segments, captures, thumbnails, metadata",
+        ),
+        ("pressure.order = ['segments', 'segments']", "pressure.order[1]: segments is named twice"),
         ("metrics = 4", "metrics: expected a table, found 4"),
         ("metrics.listen = '::1:80'", "metrics.listen: expected an address such as '127.0.0.1:8080' or '[::1]:8080'"),
         ("metrics.listen = '[1:2]:80'", "metrics.listen: expected"),
@@ -315,6 +360,12 @@ CONFIGS = st.builds(
             unique_by=lambda kind: kind.name,
         ),
     ).map(lambda both: (*both[0], *both[1])),
+    pressure=st.builds(
+        Pressure,
+        st.sampled_from([None, Amount(5, "%"), Amount(500, "MB"), Amount(2, "TB")]),
+        st.sampled_from([None, Amount(5, "%"), Amount(100_000)]),
+        st.lists(st.sampled_from(DEFAULT_NAMES), unique=True).map(tuple),
+    ),
     metrics=st.builds(Metrics, ADDRESSES | st.none()),
     web=st.builds(
         Web,
@@ -335,9 +386,8 @@ def test_what_is_dumped_is_read_as_the_same(config: Config) -> None:
 
 
 def test_every_setting_is_a_key_of_the_file() -> None:
-    tables = {"": forms.written(Config()), "metrics": forms.written(Metrics()), "web": forms.written(Web())}
-    for name, cls in {"": Config, "metrics": Metrics, "web": Web}.items():
-        assert list(tables[name]) == list(attrs.fields_dict(cls)), name
+    for cls in (Config, Pressure, Metrics, Web):
+        assert list(forms.written(cls())) == list(attrs.fields_dict(cls)), cls
     assert ["name", *forms.written(Config().kinds[0])] == list(attrs.fields_dict(Kind))
 
 

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from hotcold_inotify.config import Config, Kind
-from tests.live.started import Start, eventually, fill, hot, put
+from tests.live.started import Start, eventually, everywhere, fill, hot, put
 from tests.web.test_knobs import SHOWN as OF_THE_WEB
 
 # Key -> the test here that shows it act.
@@ -28,16 +28,21 @@ SHOWN = {
     "kinds.hot_limit": "test_hot_limit",
     "kinds.retention": "test_retention",
     "kinds.playlist": "test_playlist",
+    "pressure.min_free": "test_pressure",
+    "pressure.min_free_inodes": "test_pressure",
+    "pressure.order": "test_pressure",
     "metrics.listen": "test_metrics_listen_nowhere",
 }
 
 
 def keys() -> set[str]:
-    plain = {field.name for field in attrs.fields(Config)} - {"kinds", "metrics", "web"}
+    plain = {field.name for field in attrs.fields(Config)} - {"kinds", "pressure", "metrics", "web"}
     kinds = {f"kinds.{field.name}" for field in attrs.fields(Kind) if field.name != "name"}
     config = Config()
     tables = {
-        f"{table}.{field.name}" for table in ("metrics", "web") for field in attrs.fields(type(getattr(config, table)))
+        f"{table}.{field.name}"
+        for table in ("pressure", "metrics", "web")
+        for field in attrs.fields(type(getattr(config, table)))
     }
     return plain | kinds | tables
 
@@ -185,6 +190,50 @@ def test_playlist(root: Path, start: Start, wanted: bool) -> None:
         eventually("a playlist", lambda: bool(list(folder.glob("*/archive.m3u8"))))
     assert running.stop() == 0
     assert bool(list(folder.glob("*/archive.m3u8"))) is wanted
+
+
+@pytest.mark.needs("mounts")
+@pytest.mark.parametrize(
+    ("text", "goes"),
+    [
+        ("", set()),
+        ('min_free = "40%"\norder = []', set()),
+        ('min_free = "40%"', {"captures"}),
+        ('min_free = "40%"\norder = ["thumbnails", "captures"]', {"thumbnails"}),
+        ('min_free_inodes = "40%"', {"captures"}),
+        ('min_free = "3MB"\nmin_free_inodes = "100"', set()),
+    ],
+)
+def test_pressure(tmp_path: Path, start: Start, text: str, goes: set[str]) -> None:
+    """A disk of 10 MB and 300 inodes with some 5 MB and 110 inodes free, as soon as an hour has gone 6 MB and 130."""
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=10m,nr_inodes=300", "tmpfs", small], check=True)
+    try:
+        at = time.time() - 5 * 3_600
+        slot = str(time.gmtime(at).tm_hour)
+        for kind, name in (("captures", "capture_{}.jpg"), ("thumbnails", "capture_{}_thumbnail.jpg")):
+            (small / "capture1" / kind / slot).mkdir(parents=True)
+            for number in range(40):
+                put(small / "capture1" / kind / slot, name.format(number), b"x" * 40_000, at)
+        (small / "ballast").write_bytes(b"x" * 3_300_000)
+        running = start(
+            f'devices = ["{small}/capture1"]\ntimezone = "UTC"\n'
+            f'[kinds.captures]\nretention = "24h"\n[pressure]\n{text}\n'
+        )
+        if goes:
+            eventually(
+                "the hour to go",
+                lambda: (
+                    running.metric("hotcold_pressure_expired_files_total", device="capture1") > 0
+                    or not any((small / "capture1" / kind / slot / "capture_0.jpg").exists() for kind in goes)
+                ),
+            )
+        time.sleep(5 if not goes else 3)  # two looks more
+        left = {kind for kind in ("captures", "thumbnails") if everywhere(small / "capture1" / kind, "*.jpg")}
+        assert left == {"captures", "thumbnails"} - goes
+    finally:
+        subprocess.run(["umount", "--lazy", small], check=True)
 
 
 def test_metrics_listen_nowhere(root: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Hold the folders against the promises. `recover` is what a start does: each slot's playlist is made true (I4, I7)."""
+"""What a start does: each slot's playlist is made true (I4, I7). A repair does the same."""
 
 import fcntl
 import os
@@ -40,7 +40,7 @@ async def recover(
         live = calendar.generation_at(clock.wall()).slot
         for ago in range(len(SLOT_NAMES)):
             slot = (live - ago) % len(SLOT_NAMES)
-            work = partial(_recover_slot, home, kind, calendar, clock, slot, probe)
+            work = partial(recover_slot, home, kind, calendar, clock, slot, probe)
             try:
                 reason = await trio.to_thread.run_sync(work, limiter=limiter, abandon_on_cancel=True)
             except OSError as error:
@@ -53,18 +53,23 @@ async def recover(
                 log.info("hour playlist rebuilt", kind=kind.name, slot=slot, reason=reason)
 
 
-def _recover_slot(home: Home, kind: Kind, calendar: Calendar, clock: Clock, slot: int, probe: Probe) -> str | None:
+def recover_slot(home: Home, kind: Kind, calendar: Calendar, clock: Clock, slot: int, probe: Probe) -> str | None:
+    """Make one slot's playlist true, and remove what a crash left unfinished; why it was replaced, or None. May take
+    long: call it in a thread.
+    """
     with home.open(kind, calendar) as folder:
+        live = calendar.generation_at(clock.wall())
         generation = folder.slots.holds(slot)
         slot_fd = folder.slots.open(slot)
         try:
             # Whoever replaces a playlist locks its slot: what he has not finished is no leftover.
             fcntl.flock(slot_fd, fcntl.LOCK_EX)
             remove_unfinished(slot_fd, kind.pattern)
-            if not kind.playlist or generation is None:
+            if not kind.playlist:
                 return None
-            over = generation < calendar.generation_at(clock.wall()) and generation not in _hot_hours(folder)
-            hour = HourPlaylist(slot_fd, generation, kind.pattern, durable=False)
+            over = generation is not None and generation < live and generation not in _hot_hours(folder)
+            # Where no segment is, no hour matters: a playlist that is there lists what is not.
+            hour = HourPlaylist(slot_fd, generation or live, kind.pattern, durable=False)
             return hour.recover(_knowledge(folder, slot, probe), over=over)
         finally:
             os.close(slot_fd)
