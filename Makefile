@@ -16,8 +16,10 @@ DESTDIR ?=
 install deb: export HOTCOLD_PYTHON ?= /usr/bin/python3
 install deb: export HOTCOLD_PIP := $(BIN)/python
 
-# These turn the kernel's inotify limits or lean on them, or build the package: one after the other, and the rest beside.
-ONE_BY_ONE := tests/live tests/operate tests/deploy tests/web/test_events.py
+# Three processes of pytest run side by side, as each waits more than it works: these folders, those, and the rest.
+# tests/sharing.py keeps apart what must not meet.
+BESIDE_1 := tests/deploy tests/operate tests/faults
+BESIDE_2 := tests/page tests/web tests/disk
 
 # The machine's own Python settings have no say in what is run and tested here.
 unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
@@ -43,11 +45,14 @@ test: packages lint ## everything that CI checks
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest tests/core
 	$(BIN)/coverage report --fail-under=100 --include="$$(printf 'hotcold_inotify/%s.py,' $(VALUES))"
-	@log=$$(mktemp); $(BIN)/python -m pytest --ignore=tests/core $(ONE_BY_ONE:%=--ignore=%) > "$$log" 2>&1 & beside=$$!; \
-	trap 'kill $$beside 2> /dev/null || :' EXIT; \
-	status=0; $(BIN)/python -m pytest $(ONE_BY_ONE) || status=$$?; \
-	wait $$beside || status=$$?; \
-	cat "$$log"; rm "$$log"; exit $$status
+	@logs=$$(mktemp --directory); trap 'kill $$(jobs -p) 2> /dev/null || :; rm -rf "$$logs"' EXIT; \
+	$(BIN)/python -m pytest $(BESIDE_1) > "$$logs/1" 2>&1 & one=$$!; \
+	$(BIN)/python -m pytest $(BESIDE_2) > "$$logs/2" 2>&1 & two=$$!; \
+	status=0; \
+	$(BIN)/python -m pytest --ignore=tests/core $(patsubst %,--ignore=%,$(BESIDE_1) $(BESIDE_2)) || status=$$?; \
+	wait $$one || status=$$?; cat "$$logs/1"; \
+	wait $$two || status=$$?; cat "$$logs/2"; \
+	exit $$status
 
 lint: $(VENV)/installed-for-tests ## ruff and mypy
 	$(BIN)/ruff check

@@ -3,13 +3,14 @@
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
 from hypothesis import settings
 
+from tests import sharing
 from tests.machine import CLONE, Lack, lab, lack
 
 UNDER_CI = os.environ.get("CI") == "true"
@@ -30,6 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(CLONE / "tests" / "live"):
             item.add_marker(pytest.mark.live)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # outside of pytest-timeout: to wait for others is not the test's time
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that sets a kernel parameter runs alone on the machine."""
+    with sharing.machine(alone="sysctl" in getattr(item, "fixturenames", ())):
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -68,7 +76,10 @@ def lab_folder() -> Path:
 
 @pytest.fixture
 def sysctl() -> Iterator[Callable[[str, int], None]]:
-    """Set a kernel parameter by its name, `sysctl("fs.inotify.max_queued_events", 64)`; put back when the test ends."""
+    """Set a kernel parameter by its name, `sysctl("fs.inotify.max_queued_events", 64)`; put back when the test ends.
+
+    Who has this fixture runs alone: what else runs on this machine may lean on the parameter.
+    """
     before: dict[Path, str] = {}
 
     def change(name: str, value: int) -> None:
