@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # What the tests need that pip does not bring. tests/machine.py names the programs; a test holds the two lists together.
-PACKAGES := chromium dpkg e2fsprogs faketime ffmpeg git inotify-tools mmdebstrap nginx openssl prometheus python3 shellcheck strace systemd util-linux xvfb
+PACKAGES := chromium dpkg e2fsprogs faketime ffmpeg fuse3 git inotify-tools mmdebstrap nginx openssl prometheus python3 shellcheck strace systemd util-linux xfsprogs xvfb
 
 # Every branch of these is run by tests/core alone. A test holds this list to the floors in ARCHITECTURE.md.
 VALUES := analysis brake config forms hotset hours invariants livewindow names playlist pressure timeline
@@ -33,7 +33,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format packages install uninstall deb clean
+.PHONY: help run test torture bench lint format packages install uninstall deb clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ packages: ## as root on Debian: install the programs that the tests need (test d
 	export DEBIAN_FRONTEND=noninteractive; \
 	{ apt-get -qq update && apt-get -qq install --yes --no-install-recommends "$${missing[@]}"; } \
 	    || echo "not installed: $${missing[*]} (each test that needs one says so)" >&2
+
+torture: packages $(VENV)/installed-for-tests ## kills, power cuts, floods, a day of troubles: in full (two to three hours; as root)
+	HOTCOLD_KILLS=10000 HOTCOLD_CUTS=200 HOTCOLD_TURNS=30 HOTCOLD_STORIES=500 HOTCOLD_BACKLOG=1000000 HOTCOLD_FLOOD=10 \
+	    $(BIN)/python -m pytest -s tests/faults tests/live/test_backlog.py tests/live/test_floods.py
 
 bench: $(VENV)/installed ## how long the API takes on a full day, beside one mixed folder (some minutes, 5 GB of small files)
 	$(BIN)/python benchmarks/api.py

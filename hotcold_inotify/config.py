@@ -70,11 +70,14 @@ __all__ = [
     "Web",
     "dump",
     "format_duration",
+    "format_size",
     "parse",
     "parse_duration",
+    "parse_size",
 ]
 
 _UNITS: Final = {"h": 3_600, "m": 60, "s": 1}
+_SIZES: Final = {"GiB": 2**30, "GB": 10**9, "MiB": 2**20, "MB": 10**6, "KiB": 2**10, "KB": 10**3}
 
 
 def parse_duration(text: str) -> float:
@@ -91,6 +94,22 @@ def format_duration(seconds: float) -> str:
         raise ValueError(f"{seconds} is not a whole number of seconds, 0 or more")
     unit, size = next((unit, size) for unit, size in _UNITS.items() if seconds % size == 0)
     return f"{int(seconds // size)}{unit}"
+
+
+def parse_size(text: str) -> int:
+    """Bytes from `256MiB` or `1GB`: a whole number above 0 and one unit. ValueError on any other text."""
+    found = re.fullmatch(r"([0-9]{1,9})([GMK]i?B)", text)
+    if found is None or int(found[1]) == 0:
+        raise ValueError(f"{text!r} is not a size such as '256MiB' or '1GB'")
+    return int(found[1]) * _SIZES[found[2]]
+
+
+def format_size(size: int) -> str:
+    """The text in the largest unit that divides these bytes; ValueError unless they are whole KB or KiB, 1 or more."""
+    unit = next((unit for unit in _SIZES if size > 0 and size % _SIZES[unit] == 0), None)
+    if unit is None:
+        raise ValueError(f"{size} is not a whole number of KB or KiB, 1 or more")
+    return f"{size // _SIZES[unit]}{unit}"
 
 
 def _absolute(text: str) -> str:
@@ -139,6 +158,7 @@ _LISTEN: Final = text(
     lambda address: str(address or ""),
 )
 _DURATION: Final = text("a duration above 0, such as '90s', '15m' or '24h'", _seconds, format_duration)
+_SIZE: Final = text("a size above 0, such as '256MiB' or '1GB'", parse_size, format_size)
 _RETENTION: Final = text(
     "a duration such as '90s', '15m' or '24h', at most 24h because a slot is emptied when its hour comes round",
     lambda duration: _seconds(duration, DAY),
@@ -264,7 +284,10 @@ class Pressure:
 
 @attrs.frozen
 class Config:
-    """All settings; `Config()` is what an empty file gives. Paths are absolute; '' stands for none."""
+    """All settings; `Config()` is what an empty file gives. Paths are absolute; '' stands for none.
+
+    cold_backlog: bytes that may wait to leave one hot folder without a word.
+    """
 
     root: str = attrs.field(default="/var/www/html/stream", metadata={"form": _PATH})
     devices: tuple[str, ...] = attrs.field(default=("capture*",), metadata={"form": _DEVICES})
@@ -272,6 +295,7 @@ class Config:
     timezone: str = attrs.field(default=LOCAL, metadata={"form": _ZONE})
     cold_root: str = attrs.field(default="", metadata={"form": _PATH_OR_NONE})
     durable: bool = attrs.field(default=False, metadata={"form": _BOOL})
+    cold_backlog: int = attrs.field(default=256 * 2**20, metadata={"form": _SIZE})
     kinds: tuple[Kind, ...] = attrs.field(default=DEFAULT_KINDS, metadata={"form": Form(_read_kinds, _write_kinds)})
     pressure: Pressure = attrs.field(default=Pressure(), metadata={"form": table(Pressure)})
     metrics: Metrics = attrs.field(default=Metrics(), metadata={"form": table(Metrics)})

@@ -5,6 +5,7 @@ A name counts once. A name that is finished again (its writer opened it a second
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from hotcold_inotify.names import FileName
 
@@ -41,6 +42,10 @@ class HotSet:
         if len(self._names) <= self.limit:
             return None
         return self._names.popitem(last=False)[1]
+
+    def newest(self) -> Iterator[FileName]:
+        """Those that stay when the others have left, newest first."""
+        return islice(reversed(self._names.values()), self.limit)
 
     def replace(self, oldest_first: Iterable[FileName]) -> None:
         """Make the set what a look at the whole folder found."""

@@ -188,7 +188,7 @@ class SlotFacts:
 
 @attrs.define
 class HotFacts:
-    """What lies in a hot folder. `unfinished`: only what is past retention. `hours`: those of its files."""
+    """What lies in a hot folder. `unfinished`: only what its writer has left. `hours`: those of its files."""
 
     limit: int
     count: int = 0

@@ -33,6 +33,14 @@ class Instruments:
 
         self.hot_files = gauge("hotcold_hot_files", "Finished files in the hot folder.")
         self.hot_limit = gauge("hotcold_hot_limit", "How many files the hot folder may hold.")
+        self.waiting_files = gauge(
+            "hotcold_waiting_files",
+            "Files beyond the limit, which wait to leave the hot folder; looked at every few seconds.",
+        )
+        self.waiting_bytes = gauge("hotcold_waiting_bytes", "Bytes of the files that wait to leave the hot folder.")
+        self.waiting_limit = gauge(
+            "hotcold_waiting_limit_bytes", "Bytes that may wait to leave the hot folder (cold_backlog)."
+        )
         self.archived_files = counter("hotcold_archived_files", "Files moved from the hot folder into an hour folder.")
         self.archived_bytes = counter("hotcold_archived_bytes", "Bytes of the files moved into an hour folder.")
         self.move_latency = Histogram(
@@ -137,6 +145,9 @@ class FolderInstruments:
 
     hot_files: Gauge
     hot_limit: Gauge
+    waiting_files: Gauge
+    waiting_bytes: Gauge
+    waiting_limit: Gauge
     archived_files: Counter
     archived_bytes: Counter
     move_latency: Histogram
@@ -164,7 +175,7 @@ class FolderInstruments:
         self._all.move_errors.labels(*self._labels, errno).inc()
 
     def rescan(self, reason: str) -> None:
-        """Count a look at the whole folder: start, overflow, identity, sweep."""
+        """Count a look at the whole folder: start, overflow, identity, sweep, backlog."""
         self._all.rescans.labels(*self._labels, reason).inc()
 
     def playlist_rebuild(self, reason: str) -> None:

@@ -6,7 +6,7 @@ number 12, and so is `capture_000000012_r1_thumbnail.jpg` with the suffix behind
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
@@ -84,3 +84,19 @@ class Pattern:
         """The same number as `name`, its digits kept, as revision `revision` (1 or more)."""
         digits = name.text[len(self.prefix) : len(name.text) - len(self.suffix)].partition("_")[0]
         return FileName(f"{self.prefix}{digits}_r{revision}{self.suffix}", name.number, revision)
+
+
+def choice(patterns: Sequence[Pattern]) -> Callable[[str], int | None]:
+    """A function that says of a name which of these it matches, the first one's index, or None; for folders of many
+    thousands: it costs a fraction of `match`.
+    """
+    ways = (f"({re.escape(pattern.prefix)}{_NUMBER.pattern}{re.escape(pattern.suffix)})" for pattern in patterns)
+    fullmatch = re.compile("|".join(ways), re.ASCII).fullmatch
+    groups = 1 + _NUMBER.groups
+
+    def chosen(text: str) -> int | None:
+        found = fullmatch(text)
+        # The whole way is the group that closes last.
+        return None if found is None or found.lastindex is None else found.lastindex // groups
+
+    return chosen

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 import trio
@@ -320,6 +321,7 @@ class Reactor:
             self.believable,
             self._instruments,
             running.device.returned,
+            self._brake.finished,
         )
         try:
             with relief.serving(home, rotation.expire_early), running.scope:
@@ -328,7 +330,8 @@ class Reactor:
                     running.served.set()
                     self._log.info("device served", device=home.name)
                     nursery.start_soon(rotation.run)
-                    nursery.start_soon(audit.recover, home, config.kinds, calendar, self._clock, self._instruments)
+                    recover = partial(audit.recover, durable=config.durable)
+                    nursery.start_soon(recover, home, config.kinds, calendar, self._clock, self._instruments)
         finally:
             running.served.set()
             self._instruments.forget(home.name)

@@ -1,14 +1,16 @@
 """The cron-like task of one device: at each turn of the hour, and each minute, what is past its retention goes.
 
-Taking a slot's content away is a swap of microseconds, done in the event loop; deleting is slow, and done in a thread,
-slice by slice. Every slice asks the clock anew, and whether it can be believed: while it cannot, nothing is deleted
-(I6).
+Taking a slot's content away is a swap of microseconds, deleting is slow and goes slice by slice; both are done in a
+thread, for a slow disk makes either take seconds. Every slice asks the clock anew, and whether it can be believed:
+while it cannot, nothing is deleted (I6). A file that is past its retention by its mtime only, because that is of a
+clock that was wrong, waits (ADR 0014).
 """
 
+import contextlib
 import errno
 import math
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -30,7 +32,9 @@ from hotcold_inotify.disk import (
     rooms,
     trim,
 )
+from hotcold_inotify.disk.adoption import Seen, remove_stale
 from hotcold_inotify.disk.clearing import clear
+from hotcold_inotify.disk.slots import first_mtime
 from hotcold_inotify.hours import Calendar, Generation
 from hotcold_inotify.logs import Troubles, logger
 from hotcold_inotify.metrics import Instruments
@@ -69,23 +73,55 @@ class Plan:
         return bool(self.retire or self.trim or self.waiting)
 
 
-def plan(folder: Folder, now: float, *, count: bool = False) -> Plan:
+Finished = Callable[[float], float]
+"""When a file of some mtime was finished, by the present clock; both Unix seconds."""
+
+
+def _as_dated(mtime: float) -> float:
+    return mtime
+
+
+def plan(folder: Folder, now: float, *, count: bool = False, finished: Finished = _as_dated) -> Plan:
     """Look at each slot; `count` what would go. May take long: call it in a thread."""
     kind, calendar = folder.kind, folder.calendar
     retire: list[SlotDue] = []
     trims: list[SlotDue] = []
+    waiting = rooms(folder)
+    homeless = _homeless(calendar, kind.retention, waiting, now)
     for slot in range(len(SLOT_NAMES)):
         held = folder.slots.holds(slot)
         if held is None:
             continue
-        if calendar.slot_due(held, kind.retention, now):
+        if calendar.slot_due(held, kind.retention, now) or (
+            held > calendar.generation_at(now) and (slot in homeless or _known_wrong(folder, slot, finished))
+        ):
             retire.append(_counted(folder, slot, held, None) if count else SlotDue(slot, held))
         elif not kind.playlist and _straddles(calendar, held, kind.retention, now):
             due = partial(calendar.file_due, retention=kind.retention, now=now)
             found = _counted(folder, slot, held, due) if count else SlotDue(slot, held)
             if found.files != 0:
                 trims.append(found)
-    return Plan(kind.name, tuple(retire), tuple(trims), tuple(rooms(folder)))
+    return Plan(kind.name, tuple(retire), tuple(trims), tuple(waiting))
+
+
+def _homeless(calendar: Calendar, retention: float, waiting: Iterable[str], now: float) -> set[int]:
+    """The slots whose hour waits though it is neither past nor to come: a clock that went ahead has displaced it."""
+    found: set[Generation] = set()
+    for room in waiting:
+        with contextlib.suppress(ValueError):  # a folder that somebody made
+            found.add(Generation.parse(room.partition(".")[0]))
+    live = calendar.generation_at(now)
+    return {one.slot for one in found if one <= live and not calendar.slot_due(one, retention, now)}
+
+
+def _known_wrong(folder: Folder, slot: int, finished: Finished) -> bool:
+    """Whether a slot's files were finished at another time than they say."""
+    fd = folder.slots.open(slot)
+    try:
+        mtime = first_mtime(fd, folder.kind.pattern)
+    finally:
+        os.close(fd)
+    return mtime is not None and finished(mtime) != mtime
 
 
 def _straddles(calendar: Calendar, generation: Generation, retention: float, now: float) -> bool:
@@ -118,9 +154,10 @@ class Rotation:
         believable: Callable[[], bool],
         instruments: Instruments,
         returned: Callable[[str, tuple[int, ...]], None] = lambda _kind, _slots: None,
+        finished: Finished = _as_dated,
     ) -> None:
         """`believable` looks at the clocks and says whether deleting by them is safe at this moment; `returned` hears
-        into which slots of a kind files came back that had not expired.
+        into which slots of a kind files came back that had not expired; `finished` knows of the clock's steps.
         """
         self._home = home
         self._kinds = kinds
@@ -129,10 +166,12 @@ class Rotation:
         self._believable = believable
         self._instruments = instruments
         self._returned = returned
+        self._finished = finished
         self._log = logger(device=home.name)
         self._limiter = trio.CapacityLimiter(1)
         self._alone = trio.Lock()  # a pass would put back what goes early
         self._troubles = Troubles(self._log)
+        self._left: dict[str, Seen] = {}
 
     async def run(self) -> None:
         """A pass at once, at each turn of the hour and in each minute, until cancelled."""
@@ -174,7 +213,22 @@ class Rotation:
         return await self._with_folder(kind, partial(self._take_early, generation))
 
     async def _rotate(self, kind: Kind) -> Expired:
-        return await self._with_folder(kind, self._take_away)
+        return await self._with_folder(kind, self._pass)
+
+    async def _pass(self, folder: Folder, lent: Lent) -> Expired:
+        expired = await self._take_away(folder, lent)
+        await self._remove_unfinished(folder, lent)
+        return expired
+
+    async def _remove_unfinished(self, folder: Folder, lent: Lent) -> None:
+        """What an encoder that was killed has left in the hot folder goes at the second pass that finds it stale."""
+        kind = folder.kind.name
+        if not self._believable():
+            return
+        work = partial(remove_stale, folder, self._clock.wall(), self._left.setdefault(kind, {}))
+        removed = await self._in_thread(partial(lent.use, work))
+        if removed:
+            self._log.info("unfinished files removed, their writer is gone", kind=kind, files=removed)
 
     async def _with_folder(self, kind: Kind, work: Callable[[Folder, Lent], Awaitable[Expired]]) -> Expired:
         async with self._alone:
@@ -190,14 +244,14 @@ class Rotation:
         kind = folder.kind
         if not self._believable():
             return Expired()
-        moment = _Moment(self._clock.wall())
+        moment = self._moment(kind)
         if generation >= self._calendar.generation_at(moment.now):
             return Expired()
-        is_due = partial(_due_early, self._calendar, kind.retention, moment, generation)
+        is_due = partial(_due_early, moment, generation)
         try:
-            if not folder.slots.retire(generation.slot, generation):
+            if not await self._retire(folder, generation.slot, generation, lent):
                 return Expired()
-            work = empty_rooms(folder, is_due)
+            work = empty_rooms(folder, is_due, moment.waits)
         except OSError as error:
             if error.errno not in _FULL:
                 raise
@@ -210,19 +264,26 @@ class Rotation:
 
     async def _take_away(self, folder: Folder, lent: Lent) -> Expired:
         kind = folder.kind
-        todo = await self._in_thread(partial(lent.use, partial(plan, folder, self._clock.wall())))
+        todo = await self._in_thread(
+            partial(lent.use, partial(plan, folder, self._clock.wall(), finished=self._finished))
+        )
         # The clocks are looked at in any case: a step there and back must not go unseen.
         if not self._believable() or not todo:
             return Expired()
         for due in todo.retire:
-            if folder.slots.retire(due.slot, due.generation):
+            if await self._retire(folder, due.slot, due.generation, lent):
                 self._log.info("hour retired", kind=kind.name, slot=due.slot, hour=str(due.generation))
-        moment = _Moment(self._clock.wall())
-        is_due = partial(_due, self._calendar, kind.retention, moment)
+        moment = self._moment(kind)
         expired = Expired()
         for due in todo.trim:
-            expired += await self._slices(trim(folder, due.slot, is_due), kind, moment, lent)
-        return expired + await self._slices(empty_rooms(folder, is_due), kind, moment, lent)
+            expired += await self._slices(trim(folder, due.slot, moment.due), kind, moment, lent)
+        return expired + await self._slices(empty_rooms(folder, moment.due, moment.waits), kind, moment, lent)
+
+    def _moment(self, kind: Kind) -> "_Moment":
+        return _Moment(self._clock.wall(), self._calendar, kind.retention, self._finished)
+
+    async def _retire(self, folder: Folder, slot: int, generation: Generation, lent: Lent) -> bool:
+        return await self._in_thread(partial(lent.use, partial(folder.slots.retire, slot, generation)))
 
     async def _slices(self, work: Iterator[Expired], kind: Kind, moment: "_Moment", lent: Lent) -> Expired:
         total = Expired()
@@ -246,17 +307,33 @@ class Rotation:
 
 @attrs.define
 class _Moment:
-    """The instant by which a slice judges: one at which the clock was believed."""
+    """The instant by which a slice judges: one at which the clock was believed. mtimes are Unix seconds."""
 
     now: float
+    calendar: Calendar
+    retention: float
+    finished: Finished
+
+    def past(self, mtime: float) -> bool:
+        """Whether a file is past its time by its mtime alone."""
+        return self.calendar.file_due(mtime, self.retention, self.now)
+
+    def waits(self, mtime: float) -> bool:
+        """Whether a file has no place in a slot: its time is over, or known to be another one than the future."""
+        return self.past(mtime) or (mtime > self.now and self.finished(mtime) != mtime)
+
+    def due(self, mtime: float) -> bool:
+        """Whether a file has expired: by its mtime, and by the time at which it was finished as far as that is known.
+        What is of the future by its mtime expires only where it is known to be older than that.
+        """
+        finished = self.finished(mtime)
+        if finished == mtime:
+            return self.past(mtime)
+        return self.past(finished) and (mtime > self.now or self.past(mtime))
 
 
-def _due(calendar: Calendar, retention: float, moment: _Moment, mtime: float) -> bool:
-    return calendar.file_due(mtime, retention, moment.now)
-
-
-def _due_early(calendar: Calendar, retention: float, moment: _Moment, generation: Generation, mtime: float) -> bool:
+def _due_early(moment: _Moment, generation: Generation, mtime: float) -> bool:
     """Whether a file goes with the hour that goes early, or has to go anyway."""
-    live = calendar.generation_at(moment.now)
-    goes = generation < live and mtime <= moment.now and calendar.generation_at(mtime) == generation
-    return goes or calendar.file_due(mtime, retention, moment.now)
+    calendar = moment.calendar
+    goes = generation < calendar.generation_at(moment.now) and mtime <= moment.now
+    return (goes and calendar.generation_at(mtime) == generation) or moment.due(mtime)

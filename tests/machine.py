@@ -2,7 +2,7 @@
 
 A test says it by its marker, `@pytest.mark.needs("strace", "root")`, and tests/conftest.py acts on it. Away from CI a
 lack is a skip that names its reason. With CI=true it is a failure, for CI must run everything: there `make test` has
-installed the programs, as root. The lab alone may be absent anywhere: it is no part of a clone.
+installed the programs, as root. Only what no package brings may be absent anywhere: the lab, and some devices.
 """
 
 import os
@@ -24,10 +24,12 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "faketime": "faketime",
     "ffmpeg": "ffmpeg",
     "ffprobe": "ffmpeg",
+    "fusermount3": "fuse3",
     "git": "git",
     "inotifywait": "inotify-tools",
     "mmdebstrap": "mmdebstrap",
     "mkfs.ext4": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
     "nginx": "nginx",
     "openssl": "openssl",
     "prometheus": "prometheus",
@@ -36,6 +38,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "shellcheck": "shellcheck",
     "strace": "strace",
     "systemd-analyze": "systemd",
+    "unshare": "util-linux",
 }
 
 _CAP_SYS_ADMIN: Final = 21  # capabilities(7), <linux/capability.h>
@@ -50,7 +53,9 @@ class Lack:
 
 
 def lack(need: str) -> Lack | None:
-    """What is missing for `need`: a program of PROGRAMS, "root", "mounts" or "lab". ValueError: no such need."""
+    """What is missing for `need`: a program of PROGRAMS, "root", "mounts", "loop" or "fuse" devices, or "lab".
+    ValueError: no such need.
+    """
     match need:
         case "root":
             return None if os.geteuid() == 0 else Lack("needs root")
@@ -58,6 +63,9 @@ def lack(need: str) -> Lack | None:
             return (
                 None if may_mount(Path("/proc/self/status").read_text("ascii")) else Lack("needs root that may mount")
             )
+        case "loop" | "fuse":
+            device = Path("/dev/loop-control" if need == "loop" else "/dev/fuse")
+            return None if device.exists() else Lack(f"there is no {device}", everywhere=True)
         case "lab":
             folder = lab()
             return None if folder.is_dir() else Lack(f"needs the lab, and there is no {folder} (HOTCOLD_LAB)", True)

@@ -36,7 +36,7 @@ FLOORS: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
     "adapters": frozenset({"watch", "disk", "beneath", "metrics", "endpoint", "logs", "clock", "probe", "readiness"}),
-    "tasks": frozenset({"device", "rotation", "relief", "audit", "reporting"}),
+    "tasks": frozenset({"device", "rotation", "relief", "audit", "migration", "reporting"}),
     "root": frozenset({"reactor"}),
     "faces": frozenset({"cli", "web", "__main__"}),
 }
@@ -55,7 +55,9 @@ BESIDE: Final[Mapping[str, frozenset[str]]] = {
     "pressure": frozenset({"hours"}),
 }
 # The folder is the interface: what HTTP shows is read from the file system.
-NEVER: Final[Mapping[str, frozenset[str]]] = {"web": frozenset({"reactor", "device", "rotation", "relief", "audit"})}
+NEVER: Final[Mapping[str, frozenset[str]]] = {
+    "web": frozenset({"reactor", "device", "rotation", "relief", "audit", "migration"})
+}
 
 # The machine, its clock, its logs and the libraries that reach them: none of it below the adapters.
 OUTSIDE: Final = frozenset(

@@ -9,7 +9,7 @@ from hotcold_inotify import playlist
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Kind
 from hotcold_inotify.disk import PLAYLIST, Folder, expected, rooms
-from hotcold_inotify.disk.adoption import is_unfinished, twin
+from hotcold_inotify.disk.adoption import is_stale, is_unfinished, twin
 from hotcold_inotify.disk.slots import RETIRED
 from hotcold_inotify.hours import Generation
 from hotcold_inotify.invariants import Expiry, HotFacts, Hour, Moment, RetiredFacts, SlotFacts
@@ -36,6 +36,8 @@ class Looker:
         self._calendar = folder.calendar
         self._now = clock.wall()
         self._live = live
+        # What is unfinished, a reactor removes at the second pass that finds it.
+        self._patient = self._now - (2 * _GRACE if live else 0)
         self._expiry = Expiry(self._calendar, self._kind.retention, self._now - _GRACE, whole=self._kind.playlist)
         self.moment = Moment(
             self._calendar.generation_at(self._now),
@@ -76,14 +78,10 @@ class Looker:
         """An entry of the hot folder that is no managed file."""
         if not expected(self._folder, text):
             facts.strangers.add(text)
-        elif is_unfinished(self._folder, text):
+        elif is_unfinished(self._folder, text, hot=True):
             found = _stat(self._folder.hot_fd, text)
-            if found is not None and stat.S_ISREG(found.st_mode) and self.stale(found.st_mtime):
+            if found is not None and stat.S_ISREG(found.st_mode) and is_stale(found.st_mtime, self._patient):
                 facts.unfinished.add(text)
-
-    def stale(self, mtime: float) -> bool:
-        """Whether an unfinished file is past its kind's retention."""
-        return mtime + self._kind.retention < self._now
 
     def slot(self, slot: int) -> SlotFacts:
         """One slot. OSError ENOENT: it is missing; ENOTDIR, ELOOP: something else has its name."""

@@ -8,14 +8,12 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 
-import attrs
-
 from hotcold_inotify.audit.looking import NOT_A_FOLDER, Looker
-from hotcold_inotify.audit.recovery import recover_slot
+from hotcold_inotify.audit.recovery import recover_slot, settle_twins
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Kind
 from hotcold_inotify.disk import SLOT_NAMES, SURVIVED, Folder, Home, Scan, archive
-from hotcold_inotify.disk.adoption import evict, remove_stale, set_aside
+from hotcold_inotify.disk.adoption import Seen, evict, remove_stale, set_aside
 from hotcold_inotify.disk.slots import RETIRED
 from hotcold_inotify.hours import Calendar
 from hotcold_inotify.invariants import resident
@@ -55,24 +53,27 @@ def repair(
     was put into the waiting room here.
     """
     troubles = _Troubles()
+    left: dict[str, Seen] = {}
     for kind in kinds:
         with troubles.noted(f"{home.name}/{kind.name}"), home.open(kind, calendar, make=True) as folder:
             _lay_out(folder, troubles)
             for slot in range(len(SLOT_NAMES)):
                 with troubles.noted(f"{home.name}/{kind.name}/{slot}"):
                     _empty_of_others(folder, slot, clock)
-            _settle_twins(folder, clock, troubles, durable=durable)
+            settle_twins(folder, clock, durable=durable, noted=troubles.noted)
             _settle_hot(folder, clock, troubles, durable=durable)
-            remove_stale(folder, Looker(folder, clock, live=False).stale)
+            remove_stale(folder, clock.wall(), left.setdefault(kind.name, {}))
     rotate()
     probe = Probe()
     for kind in kinds:
         # A file that is back in its slot may be hot as well.
         with troubles.noted(f"{home.name}/{kind.name}"), home.open(kind, calendar) as folder:
-            _settle_twins(folder, clock, troubles, durable=durable)
+            settle_twins(folder, clock, durable=durable, noted=troubles.noted)
+            while remove_stale(folder, clock.wall(), left.setdefault(kind.name, {})):
+                pass
         for slot in range(len(SLOT_NAMES)):
             with troubles.noted(f"{home.name}/{kind.name}/{slot}"):
-                recover_slot(home, kind, calendar, clock, slot, probe)
+                recover_slot(home, kind, calendar, clock, slot, probe, durable=durable)
     return troubles.told
 
 
@@ -103,18 +104,6 @@ def _empty_of_others(folder: Folder, slot: int, clock: Clock) -> None:
             evict(folder, slot, fd, stays)
     finally:
         os.close(fd)
-
-
-def _settle_twins(folder: Folder, clock: Clock, troubles: _Troubles, *, durable: bool) -> None:
-    """What is hot and in its slot too stays in the slot."""
-    pattern = folder.kind.pattern
-    # As a copy between file systems that was cut short: it is compared byte for byte, then the source goes.
-    copying = attrs.evolve(folder, copies=True)
-    for text in Looker(folder, clock, live=False).hot().twice.kept:
-        name = pattern.match(text)
-        if name is not None:
-            with troubles.noted(f"{folder.hot_path}/{text}"):
-                archive(copying, name, clock.wall(), durable=durable)
 
 
 def _settle_hot(folder: Folder, clock: Clock, troubles: _Troubles, *, durable: bool) -> None:

@@ -1,11 +1,17 @@
-"""What a start does: each slot's playlist is made true (I4, I7). A repair does the same."""
+"""What a start does: a file that a crash left in two places is in one again, and each slot's playlist is made true (I1,
+I4, I7). A repair does the same.
+"""
 
+import contextlib
 import fcntl
 import os
+from collections.abc import Callable
 from functools import partial
 
+import attrs
 import trio
 
+from hotcold_inotify.audit.looking import Looker
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Kind
 from hotcold_inotify.disk import (
@@ -14,6 +20,7 @@ from hotcold_inotify.disk import (
     Folder,
     Home,
     HourPlaylist,
+    archive,
     errno_name,
     generation_of,
     list_hot,
@@ -22,38 +29,102 @@ from hotcold_inotify.disk import (
 )
 from hotcold_inotify.hours import Calendar, Generation
 from hotcold_inotify.livewindow import LiveWindow
-from hotcold_inotify.logs import logger
+from hotcold_inotify.logs import Troubles, logger
 from hotcold_inotify.metrics import Instruments
 from hotcold_inotify.probe import Probe
 from hotcold_inotify.timeline import Knowledge
 
+# Seconds until an hour that could not be looked through is tried again.
+_AGAIN = 2.0
+
 
 async def recover(
-    home: Home, kinds: tuple[Kind, ...], calendar: Calendar, clock: Clock, instruments: Instruments
+    home: Home,
+    kinds: tuple[Kind, ...],
+    calendar: Calendar,
+    clock: Clock,
+    instruments: Instruments,
+    *,
+    durable: bool,
 ) -> None:
-    """Make one device's slots right after a crash, hour by hour, the live one first; beside the running reactor, in a
-    thread.
+    """Make one device's folders right after a crash: what is hot and cold, then the slots, hour by hour, the live one
+    first; beside the running reactor, in a thread. It ends when each was looked through: what resists is tried again.
+    `durable`: as for `HourPlaylist`.
     """
     limiter, probe = trio.CapacityLimiter(1), Probe()
     log = logger(device=home.name)
+    left: list[tuple[Kind, int]] = []
     for kind in kinds:
+        try:
+            work_ = partial(_settle, home, kind, calendar, clock, durable=durable)
+            settled = await trio.to_thread.run_sync(work_, limiter=limiter, abandon_on_cancel=True)
+        except OSError as error:
+            if error.errno not in SURVIVED:
+                raise
+            log.warning("cannot look for files in two places", kind=kind.name, errno=errno_name(error))
+        else:
+            if settled:
+                log.info(
+                    "files were hot and in their hour too; they left the hot folder", kind=kind.name, files=settled
+                )
         live = calendar.generation_at(clock.wall()).slot
-        for ago in range(len(SLOT_NAMES)):
-            slot = (live - ago) % len(SLOT_NAMES)
-            work = partial(recover_slot, home, kind, calendar, clock, slot, probe)
+        left += [(kind, (live - ago) % len(SLOT_NAMES)) for ago in range(len(SLOT_NAMES))]
+    troubles = Troubles(log)
+    while left:
+        resisted: list[tuple[Kind, int]] = []
+        for kind, slot in left:
+            work = partial(recover_slot, home, kind, calendar, clock, slot, probe, durable=durable)
             try:
                 reason = await trio.to_thread.run_sync(work, limiter=limiter, abandon_on_cancel=True)
             except OSError as error:
                 if error.errno not in SURVIVED:
                     raise
-                log.warning("cannot look through an hour", kind=kind.name, slot=slot, errno=errno_name(error))
+                resisted.append((kind, slot))
+                text = "cannot look through an hour; it is tried again"
+                troubles.begins(kind.name, errno_name(error), text, kind=kind.name, what="hours", slot=slot)
                 continue
             if reason is not None:
                 instruments.folder(home.name, kind.name).playlist_rebuild(reason)
                 log.info("hour playlist rebuilt", kind=kind.name, slot=slot, reason=reason)
+        left = resisted
+        for kind in kinds:
+            if all(its is not kind for its, _ in left):
+                troubles.ends(kind.name, "each hour is looked through", kind=kind.name, what="hours")
+        if left:
+            await trio.sleep(_AGAIN)
 
 
-def recover_slot(home: Home, kind: Kind, calendar: Calendar, clock: Clock, slot: int, probe: Probe) -> str | None:
+def _settle(home: Home, kind: Kind, calendar: Calendar, clock: Clock, *, durable: bool) -> int:
+    with home.open(kind, calendar) as folder:
+        return settle_twins(folder, clock, durable=durable)
+
+
+def settle_twins(
+    folder: Folder,
+    clock: Clock,
+    *,
+    durable: bool,
+    noted: Callable[[str], contextlib.AbstractContextManager[None]] = lambda _where: contextlib.nullcontext(),
+) -> int:
+    """What is hot and in its slot too, byte for byte, stays in the slot; how many files that were.
+
+    A copy between file systems, or a link and unlink, that was cut short leaves such a pair. The newest of them would
+    stay hot otherwise until others come. `noted` is entered around each file, and may survive its error.
+    """
+    # As a copy that was cut short: archiving compares it with its source, which then goes.
+    copying = attrs.evolve(folder, copies=True)
+    settled = 0
+    for text in Looker(folder, clock, live=False).hot().twice.kept:
+        name = folder.kind.pattern.match(text)
+        if name is not None:
+            with noted(f"{folder.hot_path}/{text}"):
+                settled += archive(copying, name, clock.wall(), durable=durable) is not None
+    return settled
+
+
+def recover_slot(
+    home: Home, kind: Kind, calendar: Calendar, clock: Clock, slot: int, probe: Probe, *, durable: bool
+) -> str | None:
     """Make one slot's playlist true, and remove what a crash left unfinished; why it was replaced, or None. May take
     long: call it in a thread.
     """
@@ -69,7 +140,7 @@ def recover_slot(home: Home, kind: Kind, calendar: Calendar, clock: Clock, slot:
                 return None
             over = generation is not None and generation < live and generation not in _hot_hours(folder)
             # Where no segment is, no hour matters: a playlist that is there lists what is not.
-            hour = HourPlaylist(slot_fd, generation or live, kind.pattern, durable=False)
+            hour = HourPlaylist(slot_fd, generation or live, kind.pattern, durable=durable)
             return hour.recover(_knowledge(folder, slot, probe), over=over)
         finally:
             os.close(slot_fd)

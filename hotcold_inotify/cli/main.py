@@ -141,6 +141,35 @@ def check(context: click.Context, *, repair: bool, as_json: bool) -> None:
 
 
 @_command()
+@click.argument("folder", metavar="[ROOT]", required=False)
+@click.option("--device", "devices", metavar="NAME", multiple=True, help="Only this one; may be given again.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option("--expire", is_flag=True, help="Delete what is past its retention, which else stays where it is.")
+@click.option("--undo", is_flag=True, help="Put everything back; no reactor may run.")
+@_json
+def migrate(
+    context: click.Context,
+    folder: str | None,
+    devices: tuple[str, ...],
+    *,
+    dry_run: bool,
+    expire: bool,
+    undo: bool,
+    as_json: bool,
+) -> None:
+    """Move recordings from mixed folders to hot and cold, while they are written and read; again, to go on."""
+    from hotcold_inotify.cli import migrate as migrate_
+
+    if undo and expire:
+        raise click.UsageError("--undo deletes nothing: it takes no --expire")
+    remember(context, {"root": folder})
+    if undo:
+        migrate_.undo(load(context), devices, dry_run=dry_run, as_json=as_json)
+    else:
+        migrate_.migrate(load(context), devices, dry_run=dry_run, expire=expire, as_json=as_json)
+
+
+@_command()
 @click.argument("device")
 @click.option("--first", default=0, type=click.IntRange(0), help="The number of ffmpeg's first capture.")
 @click.option("--silence", default=Levels().silence, show_default=True, help="dB up to which sound is silence.")

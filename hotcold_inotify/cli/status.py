@@ -15,9 +15,10 @@ from rich.text import Text
 
 from hotcold_inotify import hours
 from hotcold_inotify.cli.settings import Failed
-from hotcold_inotify.config import Config, Kind
+from hotcold_inotify.config import Config, Kind, format_size
 from hotcold_inotify.disk import SLOT_NAMES, Folder, Home, errno_name, find_devices, holder, list_hot, rooms
 from hotcold_inotify.disk.space import spaces
+from hotcold_inotify.disk.waiting import waiting
 from hotcold_inotify.hours import Calendar
 from hotcold_inotify.pressure import Space
 
@@ -45,6 +46,8 @@ class FolderStatus:
     """Seconds since the newest hot file was finished."""
     waiting: int
     """Rooms of `.retired/`: taken out of their slot, not deleted yet."""
+    backlog_bytes: int = 0
+    """Of the files beyond the limit, which wait to leave."""
     error: str | None = None
 
 
@@ -95,7 +98,7 @@ def show(config: Config, *, as_json: bool) -> None:
         for text in wrong:
             click.echo(text, err=True)
     if bad := [one for one in found if one.error is not None or one.hot > one.limit]:
-        raise Failed("; ".join(_complaint(one) for one in bad))
+        raise Failed("; ".join(_complaint(one, config.cold_backlog) for one in bad))
 
 
 def _look(device: Home, kind: Kind, calendar: Calendar) -> FolderStatus:
@@ -108,14 +111,21 @@ def _look(device: Home, kind: Kind, calendar: Calendar) -> FolderStatus:
             held = {name: folder.slots.holds(int(name)) for name in SLOT_NAMES}
             slots = {name: str(generation) for name, generation in held.items() if generation is not None}
             age = round(now - max(mtimes), 3) if mtimes else None
-            waiting = len(rooms(folder))
             return FolderStatus(
-                device.name, kind.name, len(mtimes), kind.hot_limit, listing.unmanaged, live, slots, age, waiting
+                device.name,
+                kind.name,
+                len(mtimes),
+                kind.hot_limit,
+                listing.unmanaged,
+                live,
+                slots,
+                age,
+                waiting=len(rooms(folder)),
+                backlog_bytes=waiting(folder).bytes if len(mtimes) > kind.hot_limit else 0,
             )
     except OSError as error:
-        return FolderStatus(
-            device.name, kind.name, 0, kind.hot_limit, 0, live, {}, None, 0, f"{errno_name(error)}: {error.filename}"
-        )
+        said = f"{errno_name(error)}: {error.filename}"
+        return FolderStatus(device.name, kind.name, 0, kind.hot_limit, 0, live, {}, None, waiting=0, error=said)
 
 
 def _disks(config: Config, devices: Iterable[Home]) -> list[DiskStatus]:
@@ -160,9 +170,17 @@ def _plain(one: FolderStatus) -> dict[str, object]:
     return {key: value for key, value in attrs.asdict(one).items() if key not in ("device", "kind")}
 
 
-def _complaint(one: FolderStatus) -> str:
+def _complaint(one: FolderStatus, cold_backlog: int) -> str:
     where = f"{one.device}/{one.kind}"
-    return f"{where}: {one.error}" if one.error else f"{where}: {one.hot} hot files, the limit is {one.limit}"
+    if one.error:
+        return f"{where}: {one.error}"
+    said = f"{where}: {one.hot} hot files, the limit is {one.limit}"
+    if one.backlog_bytes > cold_backlog:
+        said += (
+            f", and {one.backlog_bytes / 1e6:.1f} MB wait to leave, more than cold_backlog "
+            f"({format_size(cold_backlog)}): the disk of the hours does not keep up"
+        )
+    return said
 
 
 def _print(config: Config, found: list[FolderStatus], pid: int | None) -> None:

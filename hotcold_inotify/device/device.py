@@ -1,22 +1,28 @@
-"""One device's nursery: its watch, its hot folders and their playlist tasks. Only its own troubles delay it (I8).
+"""One device: its event loop, and a task for each of its hot folders. Only its own troubles delay it (I8), and none of
+its folders waits for another.
 
 Watch first, then look: what is finished in between is seen twice, never missed. A look at the whole folder is the same
 code at start, after a full event queue, and when a folder turns out to be another one than the one held open.
 """
 
 import errno
-from collections.abc import Awaitable, Callable, Iterable
+import math
+from collections.abc import Iterable
 from functools import partial
-from typing import TypeVar
 
 import attrs
 import trio
 
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Config, Kind
+from hotcold_inotify.device.backlog import Backlog
 from hotcold_inotify.device.hotfolder import HotFolder
+from hotcold_inotify.device.leaving import Leaving
 from hotcold_inotify.device.recorder import Recorder
-from hotcold_inotify.disk import SURVIVED, Home, Lent, errno_name
+from hotcold_inotify.device.spell import Spell
+from hotcold_inotify.device.threads import Threads
+from hotcold_inotify.disk import SURVIVED, Folder, Home, Lent, errno_name
+from hotcold_inotify.disk.filesystem import file_system, written_elsewhere
 from hotcold_inotify.hours import Calendar
 from hotcold_inotify.logs import Troubles, logger
 from hotcold_inotify.metrics import Instruments
@@ -24,27 +30,34 @@ from hotcold_inotify.watch import Deleted, Ended, Event, Finished, Overflowed, W
 
 SWEEP = 2.0
 """Seconds between two comparisons of what is known with what is there."""
-# Threads a device may keep busy: the look at its folders, and its playlists. A hung disk holds so many, and no other
-# device's.
-_THREADS = 2
+# Events between two looks at the other tasks: each may move a file, so that is about a millisecond.
+_TURN = 32
 
 # A name that is nobody's has come: look sooner, but not for each of many.
 _SOON = 0.25
-# Looks at one folder take at most this part of the time: one with a million strangers in it waits for its next.
+# Looks at one folder take at most this part of a processor: one with a million strangers in it waits for its next.
 _SHARE = 0.1
-
-T = TypeVar("T")
 
 
 @attrs.define
 class _Served:
-    """A folder that is open and watched: its reaction, and the scope of its playlist task."""
+    """A folder that is open and watched."""
 
     hot: HotFolder
     recorder: Recorder | None
-    playing: trio.CancelScope
+    lent: Lent
+    recorder_lent: Lent
+    next_at: float
+    """trio's time of the next round."""
     look_at: float = 0.0
     """trio's time before which it need not be looked at again."""
+    hurry: trio.Event = attrs.field(factory=trio.Event)
+    """`next_at` has come nearer."""
+
+    def sooner(self, at: float) -> None:
+        if at < self.next_at:
+            self.next_at = at
+            self.hurry.set()
 
 
 class Device:
@@ -53,7 +66,7 @@ class Device:
     def __init__(self, home: Home, config: Config, calendar: Calendar, clock: Clock, instruments: Instruments) -> None:
         """Nothing is opened before `run`."""
         self.name = home.name
-        self.progress_at = trio.current_time()
+        self.turned_at = trio.current_time()
         """trio's time at which the device's loop last did something."""
         self._home = home
         self._config = config
@@ -62,17 +75,23 @@ class Device:
         self._instruments = instruments
         self._log = logger(device=home.name)
         self._troubles = Troubles(self._log)
-        self._limiter = trio.CapacityLimiter(_THREADS)
+        self._threads = Threads(len(config.kinds))
         self._watch: Watch | None = None
+        self._watching = trio.Event()
         self._served: dict[str, _Served] = {}
+        self._shares: dict[str, str | None] = {}
         self._by_key: dict[int, _Served] = {}
-        self._sweep_at = 0.0
-        self._free: int | None = None
 
     @property
     def within(self) -> int:
         """How many of its hot folders are served and hold no more than they may."""
         return sum(served.hot.within for served in self._served.values())
+
+    @property
+    def progress_at(self) -> float:
+        """Since when, in trio's time, the device or one of its folders has been at the same thing."""
+        oldest = self._threads.oldest
+        return self.turned_at if oldest is None else min(self.turned_at, oldest)
 
     def returned(self, kind: str, slots: Iterable[int]) -> None:
         """Files have come back into slots from the waiting room: their playlists do not list them yet."""
@@ -81,152 +100,189 @@ class Device:
             served.recorder.returned(slots)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Started when every folder that can be opened is watched and within its limit."""
+        """Started when every folder that can be opened is watched, and what can leave it at once has left: it is within
+        its limit, or the rest leaves by a thread, or is refused. A slow disk with a large backlog delays no start.
+        """
         try:
             async with trio.open_nursery() as nursery:
-                await self._sweep(nursery)
-                self._progress()
+                nursery.start_soon(self._hear)
+                async with trio.open_nursery() as first:
+                    for kind in self._config.kinds:
+                        settled = trio.Event()
+                        nursery.start_soon(self._keep, kind, settled)
+                        first.start_soon(settled.wait)
                 task_status.started()
-                await self._loop(nursery)
         finally:
-            for kind in list(self._served):
-                self._close(kind)
             if self._watch is not None:
                 self._watch.close()
 
-    async def _loop(self, nursery: trio.Nursery) -> None:
+    # --- events
+
+    async def _hear(self) -> None:
         while True:
             events: Iterable[Event] = ()
-            with trio.move_on_at(self._sweep_at):
+            with trio.move_on_after(SWEEP):
                 events = await self._events()
-            await self._react(events)
-            if trio.current_time() >= self._sweep_at:
-                await self._sweep(nursery)
-            self._progress()
-
-    def _progress(self) -> None:
-        self.progress_at = trio.current_time()
+            read_at = self.turned_at = trio.current_time()
+            now = self._clock.wall()
+            for number, event in enumerate(events, 1):
+                self._react(event, read_at, now)
+                if not number % _TURN:
+                    await trio.lowlevel.checkpoint()
+                    self.turned_at = trio.current_time()
 
     async def _events(self) -> Iterable[Event]:
+        await self._watching.wait()  # until then the looks alone serve
         if self._watch is None:
-            await trio.sleep_forever()  # the sweep alone serves, until an instance is to be had
-            raise AssertionError("unreachable: sleep_forever only ends by cancellation")
+            raise AssertionError("unreachable: it is set with the event")
         return await self._watch.read()
 
-    async def _react(self, events: Iterable[Event]) -> None:
-        read_at = trio.current_time()
-        now = self._clock.wall()
-        for event in events:
-            if isinstance(event, Overflowed):
-                self._instruments.overflow(self.name)
-                for served in list(self._served.values()):
-                    await self._survive(served.hot.kind, partial(served.hot.reconcile, "overflow"))
+    def _react(self, event: Event, read_at: float, now: float) -> None:
+        if isinstance(event, Overflowed):
+            self._instruments.overflow(self.name)
+            for served in self._served.values():
+                served.hot.wants_scan("overflow")
+            return
+        found = self._by_key.get(event.key)
+        if found is None:
+            return  # of a folder that was closed since
+        if isinstance(event, Finished):
+            if not found.hot.finished(event.name, now, read_at):
+                found.sooner(read_at + _SOON)
+        elif isinstance(event, Deleted):
+            found.hot.deleted(event.name)
+        elif isinstance(event, Ended):
+            found.look_at = read_at
+            found.sooner(read_at)
+
+    # --- folders
+
+    async def _keep(self, kind: Kind, settled: trio.Event) -> None:
+        """Serve one hot folder: open it, and again when it is another one by now."""
+        reason = "start"
+        while True:
+            try:
+                served = await self._open(kind)
+            except OSError as error:
+                self._unwell(kind.name, error, f"cannot serve the folder: {error}")
+                settled.set()
+                await trio.sleep(SWEEP)
                 continue
-            served_ = self._by_key.get(event.key)
-            if served_ is None:
-                continue  # of a folder that was closed since
-            if isinstance(event, Finished):
-                if served_.hot.finished(event.name, now):
-                    await served_.hot.settle(read_at)
-                else:
-                    self._sweep_at = min(self._sweep_at, read_at + _SOON)
-            elif isinstance(event, Deleted):
-                served_.hot.deleted(event.name)
-            elif isinstance(event, Ended):
-                self._sweep_at = served_.look_at = read_at
-
-    async def _sweep(self, nursery: trio.Nursery) -> None:
-        """Compare every folder with what is there; open what is not open, open anew what is another folder by now."""
-        self._sweep_at = trio.current_time() + SWEEP
-        self._open_watch()
-        for kind in self._config.kinds:
-            await self._survive(kind, partial(self._sweep_kind, kind, nursery))
-        if self._free is not None:
-            self._instruments.disk_free(self.name, self._free)
-
-    async def _sweep_kind(self, kind: Kind, nursery: trio.Nursery) -> None:
-        served = self._served.get(kind.name)
-        if served is None:
-            await self._open(kind, nursery, "start")
-            return
-        if not self._watched(served):
-            self._add_watch(served)
-        if trio.current_time() >= served.look_at and not await self._look(served):
+            await self._serve(served, reason, settled)
             self._log.warning("the folder is another one by now", kind=kind.name)
-            self._close(kind.name)
-            await self._open(kind, nursery, "identity")
-            return
-        if served.hot.folder.slots.moved_away():
-            served.hot.folder.slots.forget()
+            reason = "identity"
+
+    async def _serve(self, served: _Served, reason: str, settled: trio.Event) -> None:
+        """Until it is another folder."""
+        name = served.hot.kind.name
+        self._served[name] = served
+        try:
+            async with trio.open_nursery() as nursery:
+                self._add_watch(served)
+                if served.recorder is not None:
+                    nursery.start_soon(served.recorder.run)
+                served.hot.wants_scan(reason)
+                nursery.start_soon(served.hot.run)
+                same = await self._round(served)
+                nursery.start_soon(_pass_on, served.hot.settled, settled)
+                while same:
+                    same = await self._round(served)
+                nursery.cancel_scope.cancel()
+        finally:
+            del self._served[name]
+            for key in [key for key, found in self._by_key.items() if found is served]:
+                del self._by_key[key]
+                if self._watch is not None:
+                    self._watch.remove(key)
+            served.lent.close()
+            served.recorder_lent.close()
+
+    async def _round(self, served: _Served) -> bool:
+        """Wait until it is time, and look at the folder; False: it is another one by now."""
+        while trio.current_time() < served.next_at:
+            served.hurry = trio.Event()
+            with trio.move_on_at(served.next_at):
+                await served.hurry.wait()
+        served.next_at = math.inf
+        kind = served.hot.kind
+        self._open_watch()
+        if not any(found is served for found in self._by_key.values()):
+            self._add_watch(served)
+        if trio.current_time() >= served.look_at:
+            try:
+                if not await served.hot.look():
+                    return False
+            except OSError as error:
+                self._unwell(kind.name, error, f"cannot serve the folder: {error}")
+            else:
+                self._well(kind.name)
+            served.look_at = trio.current_time() + served.hot.look_cost / _SHARE
+            if served.hot.free_bytes is not None:
+                self._instruments.disk_free(self.name, served.hot.free_bytes)
         if served.recorder is not None:
             served.recorder.look()
-
-    async def _look(self, served: _Served) -> bool:
-        """Compare a folder with what is there; False: it is another one by now."""
-        began = trio.current_time()
-        found = await self._in_thread(served.hot.look)
-        ended = trio.current_time()
-        served.look_at = ended + (ended - began) / _SHARE
-        if found.listing is None:
-            return False
-        self._free = found.free_bytes
-        await served.hot.compare(found.listing)
+        served.next_at = min(served.next_at, trio.current_time() + SWEEP)
         return True
 
-    async def _open(self, kind: Kind, nursery: trio.Nursery, reason: str) -> None:
-        lent = Lent()
+    async def _open(self, kind: Kind) -> _Served:
+        self._open_watch()
+        lent, recorder_lent = Lent(), Lent()
         try:
-            served = await self._serve(kind, lent)
+            folder, clone = await self._threads.run(partial(lent.use, partial(self._opened, kind, lent, recorder_lent)))
         except BaseException:  # a cancellation too: what was opened is closed
             lent.close()
+            recorder_lent.close()
             raise
-        self._served[kind.name] = served
-        if served.recorder is not None:
-            served.recorder.watch_hot(served.hot.holds)
-            nursery.start_soon(_within, served.playing, served.recorder.run)
-        self._add_watch(served)
-        await served.hot.reconcile(reason)
-        await self._look(served)
-
-    async def _serve(self, kind: Kind, lent: Lent) -> _Served:
-        opening = partial(self._home.open, kind, self._calendar, make=True)
-        folder = await self._in_thread(partial(lent.use, lambda: lent.closing.enter_context(opening())))
         instruments = self._instruments.folder(self.name, kind.name)
         log = self._log.bind(kind=kind.name)
+        spell = Spell(log)
+        leaving = Leaving(
+            folder, lent, clock=self._clock, durable=self._config.durable, threads=self._threads, spell=spell
+        )
         recorder = None
-        if kind.playlist:
+        if clone is not None:
             recorder = Recorder(
-                folder,
+                clone,
+                recorder_lent,
                 clock=self._clock,
                 instruments=instruments,
-                limiter=self._limiter,
+                limiter=self._threads.limiter,
+                spell=spell,
                 durable=self._config.durable,
                 log=log,
             )
         hot = HotFolder(
             folder,
-            lent,
+            leaving,
             clock=self._clock,
             instruments=instruments,
             recorder=recorder,
-            progress=self._progress,
-            limiter=self._limiter,
-            durable=self._config.durable,
+            backlog=Backlog(self._config.cold_backlog, instruments, log),
             log=log,
         )
-        return _Served(hot, recorder, trio.CancelScope())
+        if recorder is not None:
+            recorder.watch_hot(hot.names)
+        return _Served(hot, recorder, lent, recorder_lent, next_at=trio.current_time())
 
-    def _close(self, kind: str) -> None:
-        served = self._served.pop(kind)
-        served.playing.cancel()
-        for key in [key for key, found in self._by_key.items() if found is served]:
-            del self._by_key[key]
-            if self._watch is not None:
-                self._watch.remove(key)
-        served.hot.close()
+    def _opened(self, kind: Kind, lent: Lent, recorder_lent: Lent) -> tuple[Folder, Folder | None]:
+        """In a thread: the folder, and for one with playlists another one of its own for their task."""
+        folder = lent.closing.enter_context(self._home.open(kind, self._calendar, make=True))
+        self._tell_of_share(folder)
+        if not kind.playlist:
+            return folder, None
+        return folder, recorder_lent.use(lambda: recorder_lent.closing.enter_context(folder.clone()))
 
-    def _watched(self, served: _Served) -> bool:
-        return any(found is served for found in self._by_key.values())
+    def _tell_of_share(self, folder: Folder) -> None:
+        """Say, once, where inotify cannot tell of everything."""
+        kind, found = folder.kind.name, file_system(folder.hot_fd)
+        if written_elsewhere(found) and self._shares.get(kind) != found:
+            self._log.info(
+                "what others write into this file system past this machine's mount raises no event here; "
+                f"the look every {SWEEP:.0f} s archives it",
+                kind=kind,
+                file_system=found,
+            )
+        self._shares[kind] = found
 
     def _open_watch(self) -> None:
         if self._watch is not None:
@@ -243,6 +299,7 @@ class Device:
                 "raise fs.inotify.max_user_instances, or the limit of open files",
             )
         else:
+            self._watching.set()
             self._well("inotify")
 
     def _add_watch(self, served: _Served) -> None:
@@ -251,8 +308,6 @@ class Device:
         try:
             self._by_key[self._watch.add(served.hot.folder.hot_fd)] = served
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.ENOMEM, errno.EACCES):
-                raise
             self._unwell(
                 f"watch {served.hot.kind.name}",
                 error,
@@ -262,27 +317,16 @@ class Device:
         else:
             self._well(f"watch {served.hot.kind.name}")
 
-    async def _survive(self, kind: Kind, work: Callable[[], Awaitable[None]]) -> None:
-        """Do something with one folder; the named errors are said once, and it is tried again at the next sweep."""
-        try:
-            await work()
-        except OSError as error:
-            if error.errno not in SURVIVED:
-                raise
-            self._unwell(kind.name, error, f"cannot serve the folder: {error}")
-        else:
-            self._well(kind.name)
-
     def _well(self, what: str) -> None:
         self._troubles.ends(what, "well again", what=what)
 
     def _unwell(self, what: str, error: OSError, text: str) -> None:
+        """Said once; it is tried again at the next look. An error that is not survived is a bug, and raised."""
+        if error.errno not in SURVIVED:
+            raise error
         self._troubles.begins(what, errno_name(error), text, what=what)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
 
-
-async def _within(scope: trio.CancelScope, work: Callable[[], Awaitable[None]]) -> None:
-    with scope:
-        await work()
+async def _pass_on(first: trio.Event, then: trio.Event) -> None:
+    await first.wait()
+    then.set()

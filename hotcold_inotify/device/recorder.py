@@ -7,6 +7,7 @@ or cannot be appended, makes its hour be recovered from the folder: whole, once 
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
@@ -17,6 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from hotcold_inotify import playlist
 from hotcold_inotify.clock import Clock
+from hotcold_inotify.device.spell import Spell
 from hotcold_inotify.disk import (
     LIVE_PLAYLIST,
     SURVIVED,
@@ -26,6 +28,7 @@ from hotcold_inotify.disk import (
     HourPlaylist,
     Lent,
     errno_name,
+    generation_of,
     read_live,
 )
 from hotcold_inotify.hours import Generation
@@ -39,6 +42,11 @@ from hotcold_inotify.timeline import Knowledge, Placed, Refused, Segment
 _QUEUE = 2048
 # Seconds between two recoveries: less than between two sweeps, so that each sweep's look may bring one.
 _PATIENCE = 1.5
+# Recoveries take at most this part of the time: while a backlog leaves, an hour is behind again as soon as it was
+# recovered, and one of hundreds of thousands of segments takes seconds of a core.
+_SHARE = 0.2
+# Seconds at the end for what is in the queue: the loop waits for it.
+_LAST_MOMENT = 0.2
 
 T = TypeVar("T")
 
@@ -59,24 +67,30 @@ class Recorder:
     def __init__(
         self,
         folder: Folder,
+        lent: Lent,
         *,
         clock: Clock,
         instruments: FolderInstruments,
         limiter: trio.CapacityLimiter,
+        spell: Spell,
         durable: bool,
         log: FilteringBoundLogger,
     ) -> None:
-        """`folder` is cloned: `run` closes the clone."""
-        self._lent = Lent()
-        self._folder = self._lent.closing.enter_context(folder.clone())
+        """`folder` is nobody else's; `lent` closes it, and `run` closes `lent`. While `spell` says that the disk is
+        slow, all is done in threads.
+        """
+        self._lent = lent
+        self._folder = folder
         self._lent.closing.callback(self._drop_all)
+        self._spell = spell
         self._clock = clock
         self._instruments = instruments
         self._limiter = limiter
         self._durable = durable
         self._log = log
         self._troubles = Troubles(log)
-        self._holds: Callable[[Generation], bool] = lambda _generation: True
+        self._hot: Callable[[], list[str] | None] = lambda: None
+        self._came_back: set[int] = set()  # slots
         self._window = LiveWindow(max(4096, 2 * folder.kind.hot_limit))
         self._called: dict[str, str] = {}  # a revision's name -> the name that the live playlist knows
         self._hours: dict[Generation, HourPlaylist] = {}
@@ -87,9 +101,9 @@ class Recorder:
         self._abandoned = False  # a thread may still be at work on an hour: it is not ours any more
         self._send, self._inbox = trio.open_memory_channel[Archived | _Heard | _Look](_QUEUE)
 
-    def watch_hot(self, holds: Callable[[Generation], bool]) -> None:
-        """`holds` tells whether a hot file belongs to a generation: its hour is not over then."""
-        self._holds = holds
+    def watch_hot(self, names: Callable[[], list[str] | None]) -> None:
+        """`names` tells which files are hot, None if that is not known: the hour of none of them is over."""
+        self._hot = names
 
     def archived(self, archived: Archived) -> None:
         """A segment is in its slot."""
@@ -111,21 +125,19 @@ class Recorder:
 
     def returned(self, slots: Iterable[int]) -> None:
         """Segments that nobody archived just now are in these slots."""
-        for slot in slots:
-            generation = self._folder.slots.holds(slot)
-            if generation is not None:
-                self._behind[generation] = None
+        self._came_back.update(slots)
 
     async def run(self) -> None:
         """Work until cancelled; then list what is already in the queue, for its files are in their slots."""
         try:
-            self._hear()
+            await self._hear()
             async for item in self._inbox:
                 if isinstance(item, Archived):
                     await self._record(item)
                 elif isinstance(item, _Heard):
-                    self._hear()
+                    await self._hear()
                 else:
+                    await self._note_returned()
                     await self._end_hours()
                 if self._behind and not self._inbox.statistics().current_buffer_used:
                     await self._recover_waiting()
@@ -139,15 +151,19 @@ class Recorder:
             hour = self._hours.get(item.generation)
             if hour is None:
                 hour = await self._open(item.generation)
-            self._hear_if_unknown(item)
-            if hour is None or item.name.text in hour or item.generation in self._behind:
+            if self._heard(item.name.text) is None:
+                # With a small hot limit a segment may leave before the news of it is read.
+                await self._hear()
+            if hour is None or item.generation in self._behind:
+                return
+            if item.name.text in hour:
+                # A recovery ran ahead of this word; or somebody removed the hour, and a second file has the name.
+                await self._do(hour.verify, waits=False)
                 return
             segment = Segment(item.name, item.mtime, item.size)
-            if self._durable or self._heard(item.name.text) is None:
-                # fsync waits for the disk, ffprobe for a process.
-                placed = await self._in_thread(partial(hour.append, segment, self._knowledge(item.generation)))
-            else:
-                placed = hour.append(segment, self._knowledge(item.generation))
+            # fsync waits for the disk, ffprobe for a process.
+            waits = self._durable or self._heard(item.name.text) is None
+            placed = await self._do(partial(hour.append, segment, self._knowledge(item.generation)), waits=waits)
             self._troubles.ends("playlists", "hour playlists are written again")
         except Changed:
             self._drop(item.generation)
@@ -162,6 +178,18 @@ class Recorder:
 
     async def _open(self, generation: Generation) -> HourPlaylist | None:
         """The hour's playlist, brought in line with its folder; None: its slot holds another hour by now."""
+        hour = await self._in_thread(partial(self._enter, generation))
+        if hour is None:
+            return None
+        try:
+            await self._recover(hour)
+        except OSError:
+            self._drop(generation)
+            raise
+        return hour
+
+    def _enter(self, generation: Generation) -> HourPlaylist | None:
+        """In a thread: what it opens is one of the hours from then on, and closed with them."""
         slot_fd = self._folder.slots.open(generation.slot)
         try:
             held = self._folder.slots.held(slot_fd)
@@ -174,16 +202,11 @@ class Recorder:
         hour = self._hours[generation] = HourPlaylist(
             slot_fd, generation, self._folder.kind.pattern, durable=self._durable
         )
-        try:
-            await self._recover(hour)
-        except OSError:
-            self._drop(generation)
-            raise
         return hour
 
     async def _recover(self, hour: HourPlaylist) -> None:
-        work = partial(hour.recover, self._knowledge(hour.generation), over=self._over(hour.generation))
-        reason = await self._in_thread(work)
+        knowledge, hot = self._knowledge(hour.generation), self._hot()
+        reason = await self._in_thread(lambda: hour.recover(knowledge, over=self._over(hour.generation, hot)))
         entries, discontinuities = self._counted.get(hour.generation, (hour.entries, hour.discontinuities))
         if reason == "new":
             entries = discontinuities = 0
@@ -198,29 +221,33 @@ class Recorder:
         """
         if trio.current_time() < self._not_before:
             return  # `look` comes again
+        began = trio.current_time()
         for generation in list(self._behind):
+            # Before, not after: what finds the queue full while its folder is listed puts it behind again.
+            del self._behind[generation]
             self._drop(generation)  # its slot may be another folder by now
             try:
                 await self._open(generation)
             except OSError as error:
                 self._failed(generation, error)
-                self._behind[generation] = self._behind.pop(generation)
                 break
             self._troubles.ends("playlists", "hour playlists are written again")
-            del self._behind[generation]
             if self._inbox.statistics().current_buffer_used:
                 break
-        self._not_before = trio.current_time() + _PATIENCE
+        ended = trio.current_time()
+        self._not_before = ended + max(_PATIENCE, (ended - began) / _SHARE)
 
     async def _end_hours(self) -> None:
         """End the playlists whose hour is past and to which no hot file belongs; they need no attention any more."""
         for generation, hour in list(self._hours.items()):
             if generation in self._behind:
                 continue
+            if not self._past(generation):
+                continue
             try:
-                if not self._over(generation):
+                # fdatasync waits for the disk.
+                if not await self._do(partial(self._end, hour, self._hot()), waits=self._durable):
                     continue
-                hour.end()
             except Changed:
                 self._behind[generation] = None
             except OSError as error:
@@ -231,12 +258,34 @@ class Recorder:
                 for name in [name for name in self._called if name in hour]:
                     del self._called[name]
 
+    def _end(self, hour: HourPlaylist, hot: list[str] | None) -> bool:
+        """End one playlist if its hour is over; whether it is."""
+        over = self._over(hour.generation, hot)
+        if over:
+            hour.end()
+        return over
+
+    async def _note_returned(self) -> None:
+        """The hours to whose slots files came back are recovered."""
+        slots, self._came_back = self._came_back, set()
+        for slot in slots:
+            try:
+                generation = await self._do(partial(self._folder.slots.holds, slot))
+            except OSError as error:
+                if error.errno not in SURVIVED:
+                    raise
+                self._came_back.add(slot)
+                continue
+            if generation is not None:
+                self._behind[generation] = None
+
     def _finish(self) -> None:
         """Append what is queued, without waiting for anything; whatever does not go smoothly is found at the next
         start.
         """
+        until = time.monotonic() + _LAST_MOMENT
         try:
-            while not self._abandoned:
+            while not (self._abandoned or self._spell.slow) and time.monotonic() < until:
                 item = self._inbox.receive_nowait()
                 if not isinstance(item, Archived):
                     continue
@@ -253,19 +302,22 @@ class Recorder:
         finally:
             self._lent.close()
 
-    def _over(self, generation: Generation) -> bool:
-        return generation < self._folder.calendar.generation_at(self._clock.wall()) and not self._holds(generation)
+    def _past(self, generation: Generation) -> bool:
+        return generation < self._folder.calendar.generation_at(self._clock.wall())
 
-    def _hear(self) -> None:
+    def _over(self, generation: Generation, hot: list[str] | None) -> bool:
+        """Whether nothing can follow: the hour is past, and no hot file belongs to it."""
+        return (
+            self._past(generation)
+            and hot is not None
+            and all(generation_of(self._folder, text) != generation for text in hot)
+        )
+
+    async def _hear(self) -> None:
         """Read the live playlist; one that is not there, or cut short by a killed encoder, says nothing."""
-        live = read_live(self._folder)
+        live = await self._do(partial(read_live, self._folder))
         if live is not None:
             self._window.read(live)
-
-    def _hear_if_unknown(self, item: Archived) -> None:
-        """With a small hot limit a segment may leave before the news of it is read."""
-        if self._heard(item.name.text) is None:
-            self._hear()
 
     def _heard(self, name: str) -> playlist.Heard | None:
         return self._window.get(self._called.get(name, name))
@@ -304,6 +356,18 @@ class Recorder:
         # duration's precision.
         with contextlib.suppress(trio.WouldBlock):
             self._send.send_nowait(item)
+
+    async def _do(self, work: Callable[[], T], *, waits: bool = False) -> T:
+        """At once while the disk is quick; in a thread else, or if it `waits` in any case."""
+        if waits:
+            return await self._in_thread(work)
+        began = time.perf_counter()
+        try:
+            if self._spell.slow or self._folder.copies:
+                return await self._in_thread(work)
+            return work()
+        finally:
+            self._spell.took(time.perf_counter() - began)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:

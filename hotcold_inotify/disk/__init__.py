@@ -6,7 +6,7 @@ that order (I1), and nothing but `expiry` unlinks a finished file (I6). Errors c
 call that failed.
 """
 
-from hotcold_inotify.disk.archiving import Archived, NotRegular, archive, remove_unfinished
+from hotcold_inotify.disk.archiving import Archived, NotAtHand, NotRegular, archive, remove_unfinished
 from hotcold_inotify.disk.errnos import SURVIVED, errno_name
 from hotcold_inotify.disk.expiry import Due, Expired, empty_rooms, rooms, trim
 from hotcold_inotify.disk.folder import Folder
@@ -33,6 +33,7 @@ __all__ = [
     "HourPlaylist",
     "Lent",
     "Listing",
+    "NotAtHand",
     "NotRegular",
     "Place",
     "RootHeld",

@@ -1,4 +1,5 @@
-"""What `check --repair` changes: what lies in the wrong place goes where it belongs. No finished file is deleted here.
+"""What `check --repair` changes: what lies in the wrong place goes where it belongs. No finished file is deleted here;
+what a writer left unfinished is, by the rotation too.
 
 A file in the wrong slot goes to the waiting room first, under the slots' lock; from there `expiry` puts it back into
 its own slot, or judges it by its mtime. So a crash anywhere leaves a state that a running reactor goes on from.
@@ -9,14 +10,21 @@ import itertools
 import os
 import stat
 from collections.abc import Iterator
+from typing import Final
 
-from hotcold_inotify.disk.expiry import Due
 from hotcold_inotify.disk.folder import Folder
+from hotcold_inotify.disk.liveplaylist import LIVE_PLAYLIST
 from hotcold_inotify.disk.renaming import rename_new
 from hotcold_inotify.disk.slots import RETIRED
 from hotcold_inotify.hours import Generation
 from hotcold_inotify.names import FileName
 
+UNFINISHED_AGE: Final = 3600.0
+"""Seconds without a change after which the writer of an unfinished file is gone."""
+Seen = dict[str, tuple[int, int, int]]
+"""Stale unfinished files by name: inode, mtime and ctime (ns)."""
+
+_REMEMBERED = 1000
 # Files that are moved while the slots are locked: a millisecond or two, for a reactor waits some 10 ms for its turn.
 _BATCH = 50
 _CHUNK = 1 << 20
@@ -121,23 +129,41 @@ def set_aside(folder: Folder, text: str) -> str:
     raise AssertionError("unreachable: there is always another number")
 
 
-def remove_stale(folder: Folder, due: Due) -> int:
-    """Remove the unfinished files in the hot folder that are due by their mtime: their writer is gone."""
+def remove_stale(folder: Folder, now: float, seen: Seen) -> int:
+    """Remove unfinished files from the hot folder whose writer is gone; how many went. They have not changed for
+    `UNFINISHED_AGE` at `now` (Unix seconds), and an earlier look found the same.
+
+    `seen` is what that look found, empty at first, and becomes what this one does. One look alone could meet a writer
+    who dates his file back before he renames it. So many at a time are remembered; call it again for the others.
+    """
+    before, removed = dict(seen), 0
+    seen.clear()
     with os.scandir(folder.hot_fd) as entries:
-        names = [entry.name for entry in entries if is_unfinished(folder, entry.name)]
-    removed = 0
-    for text in names:
-        with contextlib.suppress(FileNotFoundError):
-            found = os.stat(text, dir_fd=folder.hot_fd, follow_symlinks=False)
-            if stat.S_ISREG(found.st_mode) and due(found.st_mtime):
-                os.unlink(text, dir_fd=folder.hot_fd)
-                removed += 1
+        for text in (entry.name for entry in entries if is_unfinished(folder, entry.name, hot=True)):
+            with contextlib.suppress(FileNotFoundError):
+                found = os.stat(text, dir_fd=folder.hot_fd, follow_symlinks=False)
+                if not stat.S_ISREG(found.st_mode) or not is_stale(found.st_mtime, now):
+                    continue
+                state = found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+                if before.get(text) == state:
+                    os.unlink(text, dir_fd=folder.hot_fd)
+                    removed += 1
+                elif len(seen) < _REMEMBERED:
+                    seen[text] = state
     return removed
 
 
-def is_unfinished(folder: Folder, text: str) -> bool:
-    """Whether a name is that of a managed file that is not finished."""
-    return text.endswith(".tmp") and folder.kind.pattern.match(text.removesuffix(".tmp")) is not None
+def is_stale(mtime: float, now: float) -> bool:
+    """Whether an unfinished file of that mtime has been left by its writer (both Unix seconds)."""
+    return mtime + UNFINISHED_AGE < now
+
+
+def is_unfinished(folder: Folder, text: str, *, hot: bool = False) -> bool:
+    """Whether a name is that of a managed file that is not finished; in the `hot` folder, of the live playlist too."""
+    final = text.removesuffix(".tmp")
+    if final == text:
+        return False
+    return folder.kind.pattern.match(final) is not None or (hot and folder.kind.playlist and final == LIVE_PLAYLIST)
 
 
 def twin(folder: Folder, name: FileName, found: os.stat_result, slot_fd: int) -> str | None:

@@ -51,12 +51,19 @@ class NotRegular:
     """A folder, link, FIFO or device has a managed file's name. It stays where it is."""
 
 
-def archive(folder: Folder, name: FileName, now: float, *, durable: bool = False) -> Archived | NotRegular | None:
+class NotAtHand(Exception):
+    """The file's slot is not held open: to open it, and perhaps to empty it, may take long."""
+
+
+def archive(
+    folder: Folder, name: FileName, now: float, *, durable: bool = False, at_hand: bool = False
+) -> Archived | NotRegular | None:
     """Move `name` out of the hot folder. None: it is not there any more.
 
     OSError: it could not be moved and is still hot; EAGAIN: it was written again meanwhile, or another process works on
     the slots. EXDEV is not among them: then the file is copied, now and from here on, so call this in a thread once
-    `folder.copies` is set. `durable`: a copy is fsynced before its source goes.
+    `folder.copies` is set. `durable`: a copy is fsynced before its source goes. `at_hand`: only if its slot is held
+    open; else `NotAtHand`, and nothing is done.
     """
     for patience in (True, False):
         try:
@@ -66,9 +73,11 @@ def archive(folder: Folder, name: FileName, now: float, *, durable: bool = False
         if not stat.S_ISREG(found.st_mode):
             return NotRegular()
         generation = folder.calendar.generation_at(found.st_mtime)
+        if at_hand and not folder.slots.at_hand(generation, now):
+            raise NotAtHand
         try:
             place = folder.slots.place(generation, now)
-            target = _enter(folder, name, found, place, durable=durable)
+            target = enter(folder, name, found, place, durable=durable)
         except FileNotFoundError:
             # Either the file went, and the next look says so, or its slot did: then it is made anew, once.
             folder.slots.forget()
@@ -79,8 +88,10 @@ def archive(folder: Folder, name: FileName, now: float, *, durable: bool = False
     raise AssertionError("unreachable: the second round returns or raises")
 
 
-def _enter(folder: Folder, name: FileName, found: os.stat_result, place: Place, *, durable: bool) -> FileName:
-    """Bring the file into the open place under the first free name, and return that."""
+def enter(folder: Folder, name: FileName, found: os.stat_result, place: Place, *, durable: bool) -> FileName:
+    """Bring a file of the hot folder, `found` there just now, into the open place under the first free name; that name.
+    OSError as from `archive`.
+    """
     if folder.copies:
         return _copy(folder, name, found, place.fd, durable=durable)
     target = name
@@ -137,7 +148,9 @@ def _copy_anew(
 ) -> FileName:
     """Copy to a temporary name and rename that to the first free name from `target` on."""
     unfinished = f"{name.text}{_UNFINISHED}"
-    _copy_bytes(source, found, place_fd, unfinished, durable=durable)
+    if not _copy_bytes(source, found, place_fd, unfinished, durable=durable):
+        # A thread that was left behind by a reload has come back from a slow disk, and is at the same file.
+        raise BlockingIOError(errno.EAGAIN, "somebody else copies it too", name.text)
     if not _unchanged(os.fstat(source), found):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished, dir_fd=place_fd)
@@ -151,7 +164,8 @@ def _copy_anew(
             return target
 
 
-def _copy_bytes(source: int, found: os.stat_result, place_fd: int, unfinished: str, *, durable: bool) -> None:
+def _copy_bytes(source: int, found: os.stat_result, place_fd: int, unfinished: str, *, durable: bool) -> bool:
+    """Make the file; False: another one has its name by now."""
     with contextlib.suppress(FileNotFoundError):  # what a crash left; never written into, for it may be a link
         os.unlink(unfinished, dir_fd=place_fd)
     target = os.open(
@@ -169,6 +183,8 @@ def _copy_bytes(source: int, found: os.stat_result, place_fd: int, unfinished: s
             os.fchown(target, found.st_uid, found.st_gid)
         if durable:
             os.fsync(target)
+        # While it is open, for its inode number could be another file's afterwards.
+        return not _exists(place_fd, unfinished) or _same_inode(place_fd, unfinished, os.fstat(target))
     except OSError:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished, dir_fd=place_fd)

@@ -27,6 +27,10 @@ _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 Due = Callable[[float], bool]
 
 
+def _no(_mtime: float) -> bool:
+    return False
+
+
 @attrs.frozen
 class Expired:
     """What one slice did."""
@@ -76,6 +80,16 @@ def trim(folder: Folder, slot: int, due: Due) -> Iterator[Expired]:
     troubles.tell()
 
 
+def expire_named(fd: int, names: Iterable[str], due: Due) -> Expired:
+    """Delete those of these files of an open folder that are due. OSError, at the end: what one of them could not be
+    deleted for.
+    """
+    troubles = _Troubles()
+    expired = _unlink_due(fd, names, due, troubles)
+    troubles.tell()
+    return expired
+
+
 def rooms(folder: Folder) -> list[str]:
     """The names of what waits in `.retired/`."""
     try:
@@ -88,10 +102,11 @@ def rooms(folder: Folder) -> list[str]:
         os.close(retired)
 
 
-def empty_rooms(folder: Folder, due: Due) -> Iterator[Expired]:
+def empty_rooms(folder: Folder, due: Due, waits: Due = _no) -> Iterator[Expired]:
     """Go through `.retired/`: delete what is due, put back what is not and has its slot free, leave the rest.
 
-    OSError, at the end: what one of the files or rooms resisted with.
+    `waits` answers for an mtime whether its file, though not due, has no place in a slot any more. OSError, at the end:
+    what one of the files or rooms resisted with.
     """
     try:
         retired = os.open(RETIRED, _OPEN, dir_fd=folder.cold_fd)
@@ -101,20 +116,22 @@ def empty_rooms(folder: Folder, due: Due) -> Iterator[Expired]:
     try:
         for room in sorted(os.listdir(retired)):
             with troubles.noted():
-                yield from _empty_room(folder, retired, room, due, troubles)
+                yield from _empty_room(folder, retired, room, due, waits, troubles)
     finally:
         os.close(retired)
     _rmdir_if_empty(folder.cold_fd, RETIRED)
     troubles.tell()
 
 
-def _empty_room(folder: Folder, retired: int, room: str, due: Due, troubles: _Troubles) -> Iterator[Expired]:
+def _empty_room(
+    folder: Folder, retired: int, room: str, due: Due, waits: Due, troubles: _Troubles
+) -> Iterator[Expired]:
     with folder.slots.locked():  # a room that is about to become the slot is not taken for one
         fd = os.open(room, _OPEN, dir_fd=retired)
     try:
         names = os.listdir(fd)
         for start in range(0, len(names), _SLICE):
-            yield _judge(folder, fd, names[start : start + _SLICE], due, troubles)
+            yield _judge(folder, fd, names[start : start + _SLICE], due, waits, troubles)
         if os.listdir(fd) == [PLAYLIST]:
             os.unlink(PLAYLIST, dir_fd=fd)  # it lists nothing any more
     finally:
@@ -122,7 +139,7 @@ def _empty_room(folder: Folder, retired: int, room: str, due: Due, troubles: _Tr
     _rmdir_if_empty(retired, room)
 
 
-def _judge(folder: Folder, room_fd: int, names: list[str], due: Due, troubles: _Troubles) -> Expired:
+def _judge(folder: Folder, room_fd: int, names: list[str], due: Due, waits: Due, troubles: _Troubles) -> Expired:
     """One slice of a room: managed files are deleted or put back; what else lay in the slot goes with its hour when it
     is due.
     """
@@ -139,8 +156,10 @@ def _judge(folder: Folder, room_fd: int, names: list[str], due: Due, troubles: _
                     _remove_stranger(room_fd, text, found, due)
             elif due(found.st_mtime):
                 expired.append(text)
-            elif name is not None and (slot := _put_back(folder, room_fd, name, found)) is not None:
-                put_back.add(slot)
+            elif name is not None and not waits(found.st_mtime):
+                slot = _put_back(folder, room_fd, name, found)
+                if slot is not None:
+                    put_back.add(slot)
     return attrs.evolve(_unlink_due(room_fd, expired, due, troubles), put_back=tuple(sorted(put_back)))
 
 

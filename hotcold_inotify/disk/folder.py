@@ -71,7 +71,15 @@ class Folder:
 
     def moved_away(self) -> bool:
         """Whether a path no longer leads to the folder held open: deleted, renamed, replaced or mounted over."""
-        return _parted(self.hot_path, self.hot_fd) or _parted(self.cold_path, self.cold_fd)
+        return self.hot_moved_away() or self.cold_moved_away()
+
+    def hot_moved_away(self) -> bool:
+        """The same of the hot folder alone: the slots' disk is not asked."""
+        return _parted(self.hot_path, self.hot_fd)
+
+    def cold_moved_away(self) -> bool:
+        """The same of the slots' folder."""
+        return _parted(self.cold_path, self.cold_fd)
 
     def free_bytes(self) -> int:
         """What an ordinary user may still write where the slots are (statvfs(3) f_bavail)."""

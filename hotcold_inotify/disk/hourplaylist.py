@@ -66,6 +66,8 @@ class HourPlaylist:
 
     def _recover(self, knowledge: Knowledge, *, over: bool) -> str | None:
         segments = list(list_slot(self._fd, self._pattern))
+        if self._durable and segments:
+            self._sync_one("..", os.O_DIRECTORY)  # the slot itself may be new
         old, torn = self._read()
         if old is not None and (over or not old.ended):
             # Changed: by somebody who does not know of the lock.
@@ -84,6 +86,9 @@ class HourPlaylist:
         target = timeline.target((one.entry.duration for one in placed), knowledge.nominal)
         if old is not None:
             target = max(target, old.target)
+        if self._durable:
+            before = {entry.uri for entry in old.entries} if old is not None else set()
+            self._sync(*(one.entry.uri for one in placed if one.entry.uri not in before))
         self._replace(playlist.Playlist(target, tuple(one.entry for one in placed), ended=over))
         self._remember(placed, target, ended=over)
         return "torn" if torn else "new" if old is None else "differs"
@@ -129,6 +134,19 @@ class HourPlaylist:
             self.discontinuities += placed.entry.discontinuity
         return placed
 
+    def verify(self) -> None:
+        """`Changed`: it is not as it was left, or somebody is at it this moment."""
+        with self._locked(wait=False):
+            try:
+                found = os.stat(PLAYLIST, dir_fd=self._fd, follow_symlinks=False)
+            except FileNotFoundError:
+                raise Changed from None
+            if not self._as_left(found):
+                raise Changed
+
+    def _as_left(self, found: os.stat_result) -> bool:
+        return (found.st_size, found.st_dev, found.st_ino) == (self._size, *self._file)
+
     def end(self) -> None:
         """Say that nothing will follow; raises as `append` does."""
         with self._locked(wait=False):
@@ -173,8 +191,7 @@ class HourPlaylist:
         except FileNotFoundError:
             raise Changed from None
         try:
-            found = os.fstat(fd)
-            if (found.st_size, found.st_dev, found.st_ino) != (self._size, *self._file):
+            if not self._as_left(os.fstat(fd)):
                 raise Changed
             try:
                 written = os.write(fd, data)
@@ -221,13 +238,18 @@ class HourPlaylist:
         finally:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
-    def _sync(self, name: str) -> None:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+    def _sync(self, *names: str) -> None:
+        """Have these segments on the disk, and their names."""
+        for name in names:
+            self._sync_one(name, os.O_NOFOLLOW)
+        os.fsync(self._fd)
+
+    def _sync_one(self, name: str, flags: int) -> None:
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=self._fd)
         try:
             os.fsync(fd)
         finally:
             os.close(fd)
-        os.fsync(self._fd)
 
 
 def _first_heard(old: playlist.Playlist | None, knowledge: Knowledge) -> Knowledge:

@@ -66,12 +66,7 @@ class Slots:
         future whose slot is in use, for a wrong mtime must not empty a good hour. OSError as from open(2), mkdir(2),
         renameat2(2); EAGAIN when another process works on these slots.
         """
-        # What has its slot goes on there; what went aside may have come of age.
-        if (
-            self._place is not None
-            and self._place.generation == generation
-            and (not self._place.aside or self._decided == self._calendar.generation_at(now))
-        ):
+        if self._place is not None and self.at_hand(generation, now):
             return self._place
         self.forget()
         live = self._decided = self._calendar.generation_at(now)
@@ -95,6 +90,15 @@ class Slots:
                 raise
         self._place = Place(fd, generation, aside)
         return self._place
+
+    def at_hand(self, generation: Generation, now: float) -> bool:
+        """Whether `place` is held open already, and has nothing to do."""
+        # What has its slot goes on there; what went aside may have come of age.
+        return (
+            self._place is not None
+            and self._place.generation == generation
+            and (not self._place.aside or self._decided == self._calendar.generation_at(now))
+        )
 
     def put_back(self, generation: Generation) -> int | None:
         """The open slot (the caller closes it) if it is empty or holds `generation` already; None if another one lives
@@ -151,14 +155,22 @@ class Slots:
             os.close(fd)
 
     def moved_away(self) -> bool:
-        """Whether the slot that is held open is no longer the one that its path names: then forget it."""
-        if self._place is None or self._place.aside:
+        """Whether the slot that is held open is no longer the one that its path names: then forget it.
+
+        This alone may be called while another thread uses the slots; True may then be said without need.
+        """
+        place = self._place
+        if place is None or place.aside:
             return False
         try:
-            there = os.stat(str(self._place.generation.slot), dir_fd=self._fd, follow_symlinks=False)
+            there = os.stat(str(place.generation.slot), dir_fd=self._fd, follow_symlinks=False)
+            return not os.path.samestat(there, os.fstat(place.fd))
         except FileNotFoundError:
             return True
-        return not os.path.samestat(there, os.fstat(self._place.fd))
+        except OSError as error:
+            if error.errno != errno.EBADF:  # the other thread has gone over to the next slot
+                raise
+            return True
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

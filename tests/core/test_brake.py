@@ -181,3 +181,79 @@ def test_i6_believed_exactly_when_no_step_was_seen_for_the_hold(steps: list[tupl
         believed = machine.look()
         assert believed is (stepped is None or machine.boottime - stepped >= 600)
         assert (machine.brake.reason is None) is believed
+
+
+def test_i6_what_was_finished_before_a_step_is_as_old_as_it_is() -> None:
+    machine = Machine()
+    machine.run(HOUR)
+    early, late = NOON + 60, NOON + HOUR
+    assert machine.brake.finished(early) == early
+    machine.set(machine.wall + DAY)
+    assert (machine.brake.finished(early), machine.brake.finished(late)) == (early + DAY, late + DAY)
+    machine.run(300)
+    machine.set(machine.wall - DAY)
+    assert (machine.brake.finished(early), machine.brake.finished(late)) == (early, late)
+    assert machine.brake.finished(late + DAY + 200) == late + 200, "of the five minutes ahead"
+
+
+def test_i6_of_two_times_that_an_mtime_may_mean_the_later_counts() -> None:
+    machine = Machine()
+    machine.run(2 * HOUR)
+    machine.set(machine.wall - HOUR)
+    machine.run(600)
+    machine.set(machine.wall + HOUR)
+    behind = NOON + HOUR + 300
+    assert machine.brake.finished(behind) == behind + HOUR, "of the first hour, or of the ten minutes"
+    assert machine.brake.finished(NOON + 300) == NOON + 300
+    assert machine.brake.finished(machine.wall) == machine.wall
+    assert machine.brake.finished(NOON - DAY) == NOON - DAY, "of before boot"
+
+
+def test_i6_what_is_of_before_the_clock_was_set() -> None:
+    machine = Machine(wall=20.0)
+    machine.run(40)
+    machine.set(NOON)
+    assert machine.brake.finished(30.0) == pytest.approx(NOON - 30)
+
+
+def test_a_step_is_forgotten_after_days() -> None:
+    machine = Machine()
+    machine.run(HOUR)
+    machine.set(machine.wall + HOUR)
+    machine.run(3 * DAY, every=HOUR)
+    assert machine.brake.finished(NOON + 300) == NOON + 300 + HOUR
+    machine.set(machine.wall + HOUR)
+    assert machine.brake.finished(NOON + 300) == NOON + 300
+
+
+def test_a_clock_that_steps_all_the_time_fills_no_memory() -> None:
+    machine = Machine()
+    for _ in range(200):
+        machine.run(60)
+        machine.set(machine.wall + 120)
+    assert len(machine.brake._shown) == 64
+    assert machine.brake.finished(NOON + 30) >= NOON + 30 + 200 * 120, "those of the first steps seem younger, at most"
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.floats(0, 90_000), st.sampled_from([0.0, 0.0, HOUR, -HOUR, DAY, -DAY, 70.0, -1e9])), max_size=20
+    ),
+    pauses=st.lists(st.floats(0, 60), min_size=20, max_size=20),
+)
+def test_i6_no_file_is_taken_for_older_than_it_is(steps: list[tuple[float, float]], pauses: list[float]) -> None:
+    """Files that are finished at any moment between two looks, before and after the step that comes between these."""
+    machine = Machine()
+    born: list[tuple[float, float]] = []  # mtime, boottime
+    for (wait, step), pause in zip(steps, pauses, strict=False):
+        machine.run(wait, every=3_600)
+        machine.boottime += pause
+        machine.wall += pause
+        born.append((machine.wall, machine.boottime))
+        machine.wall += step
+        born.append((machine.wall, machine.boottime))
+        machine.look()
+        for mtime, boottime in born:
+            if machine.boottime - boottime < 3 * DAY - HOUR:
+                age = machine.boottime - boottime
+                assert machine.wall - machine.brake.finished(mtime) <= age + 1

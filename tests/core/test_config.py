@@ -17,9 +17,11 @@ from hotcold_inotify.config import (
     Web,
     dump,
     format_duration,
+    format_size,
     parse,
 )
 from hotcold_inotify.config import parse_duration as seconds_of
+from hotcold_inotify.config import parse_size as bytes_of
 from hotcold_inotify.names import Pattern
 from hotcold_inotify.pressure import Amount, Floor
 
@@ -30,6 +32,7 @@ active_captures = ""
 timezone = "local"
 cold_root = ""
 durable  = false
+cold_backlog = "256MiB"
 
 [kinds.segments]
 pattern = "segment_*.ts"
@@ -118,6 +121,7 @@ def test_added_kinds_follow_the_defaults_in_the_files_order() -> None:
         ('timezone = "Asia/Kathmandu"', {"timezone": "Asia/Kathmandu"}),
         ('cold_root = "/mnt/cold"', {"cold_root": "/mnt/cold"}),
         ("durable = true", {"durable": True}),
+        ('cold_backlog = "1GB"', {"cold_backlog": 10**9}),
         ('pressure.min_free = "5GB"', {"pressure": Pressure(min_free=Amount(5, "GB"))}),
         ('pressure.min_free = "5%"', {"pressure": Pressure(min_free=Amount(5, "%"))}),
         ('pressure.min_free_inodes = "5%"', {"pressure": Pressure(min_free_inodes=Amount(5, "%"))}),
@@ -153,6 +157,8 @@ def test_every_key_acts(line: str, changed: dict[str, Any]) -> None:
         ('timezone = ""', "timezone: expected"),
         ("durable = 1", "durable: expected true or false, found 1"),
         ('durable = "yes"', "durable: expected true or false, found 'yes'"),
+        ("cold_backlog = 5", "cold_backlog: expected a size above 0, such as '256MiB' or '1GB', found 5"),
+        ('cold_backlog = ""', "cold_backlog: expected a size above 0"),
         ('devices = "capture*"', "devices: expected a list of device names, globs or absolute paths, found 'capture*'"),
         ('devices = ["ok", 3]', "devices[1]: expected a name or glob"),
         ('devices = ["a/b"]', "devices[0]: expected a name or glob without '/'"),
@@ -312,6 +318,38 @@ def test_what_the_file_cannot_say_is_not_written(seconds: float) -> None:
         format_duration(seconds)
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("1KB", 1_000), ("1KiB", 1_024), ("256MiB", 2**28), ("007MB", 7_000_000), ("3GiB", 3 * 2**30)]
+)
+def test_sizes(text: str, size: int) -> None:
+    assert bytes_of(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "256", "MiB", "0MB", "1.5GB", "-1MB", "1B", "1TB", "1 MB", "1mb", "1MiB\n", "٣MB", "9" * 10 + "MB"]
+)
+def test_no_other_text_is_a_size(text: str) -> None:
+    with pytest.raises(ValueError, match="not a size such as '256MiB'"):
+        bytes_of(text)
+
+
+@given(st.integers(1, 10**9 - 1), st.sampled_from(["KB", "KiB", "MB", "MiB", "GB", "GiB"]))
+@example(125, "KiB")
+def test_a_size_reads_what_it_writes(number: int, unit: str) -> None:
+    size = bytes_of(f"{number}{unit}")
+    assert bytes_of(format_size(size)) == size
+
+
+def test_a_size_is_written_in_its_largest_unit() -> None:
+    assert [format_size(size) for size in (2**28, 10**9, 2**30, 128_000)] == ["256MiB", "1GB", "1GiB", "125KiB"]
+
+
+@pytest.mark.parametrize("size", [0, -1_000, 1_500])
+def test_a_size_that_the_file_cannot_say_is_not_written(size: int) -> None:
+    with pytest.raises(ValueError, match="whole number of KB or KiB"):
+        format_size(size)
+
+
 ADDRESSES = st.builds(
     Listen,
     st.ip_addresses(v=4).map(str)
@@ -352,6 +390,7 @@ CONFIGS = st.builds(
     timezone=st.sampled_from(["local", "UTC", "Europe/Zurich"]),
     cold_root=PATHS | st.just(""),
     durable=st.booleans(),
+    cold_backlog=st.integers(1, 10**6).map(lambda number: number * 1024),
     kinds=st.tuples(
         st.tuples(*(kinds(st.just(name)) for name in DEFAULT_NAMES)),
         st.lists(

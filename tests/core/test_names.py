@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hotcold_inotify.names import FileName, Pattern
+from hotcold_inotify.names import FileName, Pattern, choice
 
 SEGMENTS = Pattern.parse("segment_*.ts")
 CAPTURES = Pattern.parse("capture_*.jpg")
@@ -190,3 +190,25 @@ def test_a_number_has_one_name_and_its_digits_are_counted(pattern: Pattern, numb
     assert pattern.digits(text) == max(digits, len(str(number)))
     if pattern.digits(text) <= 18:
         assert pattern.match(text) == FileName(text, number, 0)
+
+
+@given(
+    st.lists(patterns, min_size=1, max_size=4),
+    st.lists(st.text(st.characters(exclude_characters="/\0"), max_size=40) | st.tuples(patterns, numbers), max_size=12),
+    st.integers(1, 99),
+)
+def test_the_choice_among_patterns_is_the_first_that_matches(
+    given_patterns: list[Pattern], given_names: list[str | tuple[Pattern, int]], revision: int
+) -> None:
+    texts = [name if isinstance(name, str) else name[0].named(name[1], 5) for name in given_names]
+    texts += [
+        pattern.revised(found, revision).text
+        for text in texts
+        for pattern in PATTERNS
+        if (found := pattern.match(text)) is not None
+    ]
+    chosen = choice(given_patterns)
+    for text in texts:
+        matching = [index for index, pattern in enumerate(given_patterns) if pattern.match(text) is not None]
+        assert chosen(text) == (matching[0] if matching else None)
+    assert chosen("segment_1.ts\n") is None

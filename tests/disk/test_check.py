@@ -1,9 +1,13 @@
 """`check` and `repair` on real folders: each fault is planted, found, and nothing else is; a repair loses no file."""
 
+import errno
+import gc
 import hashlib
 import os
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -13,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from hotcold_inotify import audit, playlist
+from hotcold_inotify import audit, invariants, playlist
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Kind
 from hotcold_inotify.disk import PLAYLIST, Home
@@ -199,6 +203,12 @@ def unfinished_for_a_day(tree: Tree) -> None:
     write(tree.hot / "segment_1.ts.tmp", AT_14 - 2 * DAY)
 
 
+def unfinished_for_an_hour(tree: Tree) -> None:
+    write(tree.hot / "output.m3u8.tmp", AT_13 - 1)
+    write(tree.hot / "segment_2.ts.tmp", AT_13 + 1)
+    write(tree.hot / "notes.txt.tmp", AT_13 - 1)
+
+
 def unfinished_in_a_slot(tree: Tree) -> None:
     write(tree.segments / "13" / "segment_1.ts.tmp")
     write(tree.segments / "13" / "archive.m3u8.tmp")
@@ -299,6 +309,7 @@ FAULTS: list[tuple[Callable[[Tree], None], What, str, set[int | None]]] = [
     (expired_in_retired, What.EXPIRED, "captures", {None}),
     (retired_too_early, What.RETIRED, "captures", {None}),
     (unfinished_for_a_day, What.UNFINISHED, "segments", {None}),
+    (unfinished_for_an_hour, What.UNFINISHED, "segments", {None}),
     (unfinished_in_a_slot, What.UNFINISHED, "segments", {13}),
     (no_slot, What.NO_FOLDER, "segments", {3}),
     (a_file_for_a_slot, What.NOT_A_FOLDER, "segments", {3}),
@@ -321,7 +332,7 @@ FAULTS: list[tuple[Callable[[Tree], None], What, str, set[int | None]]] = [
 # Nothing is deleted by a repair save what these have planted.
 DELETES = {expired, expired_hour, expired_in_retired, mixed_days}
 # Of these one of two copies goes.
-TWICE = {same_file_twice, same_file_twice_under_a_revision}
+TWICE = (same_file_twice, same_file_twice_under_a_revision)
 
 
 def test_a_sound_tree_is_found_sound(tree: Tree) -> None:
@@ -333,7 +344,7 @@ def test_a_sound_tree_is_found_sound(tree: Tree) -> None:
 
 
 def test_every_fault_has_its_test() -> None:
-    # An unreadable folder is nobody's to plant: root reads everything. WAITING and UNMANAGED are no faults.
+    # An unreadable folder is not in the table: a repair cannot mend it. WAITING and UNMANAGED are no faults.
     assert {fault[1] for fault in FAULTS} == set(What) - {What.UNREADABLE, What.WAITING, What.UNMANAGED}
 
 
@@ -398,6 +409,49 @@ def test_a_folder_that_cannot_be_opened_keeps_no_other_from_being_looked_at(tree
     assert {one.finding.what for one in tree.check().wrong} == {What.NOT_A_FOLDER}
 
 
+PARTS: dict[str, tuple[str, int | None]] = {
+    "segments": ("segments", None),
+    "13": ("13", 13),
+    ".retired": (".retired", None),
+}
+
+
+@pytest.mark.parametrize("name", ["EACCES", "EIO"])
+@pytest.mark.parametrize("part", PARTS)
+def test_what_cannot_be_read_is_told_with_its_error_and_keeps_nothing_else(
+    tree: Tree, part: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree.segments / ".retired").mkdir()
+    not_ended(tree)
+    expired(tree)
+    before, files = tree.everything(), tree.check().files
+    parted = os.stat(tree.hot if part == "segments" else tree.segments / part)
+    lacking = {"segments": 3, "13": 5, ".retired": 0}[part]
+    fired: list[str] = []
+
+    def scandir(fd: int) -> object:
+        if os.path.samestat(os.fstat(fd), parted):
+            fired.append(name)
+            raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+        return real(fd)
+
+    real = os.scandir
+    with monkeypatch.context() as patched:
+        # Root reads what it likes, so the error is the call's, not the mode's. Rooms are listed by another call.
+        patched.setattr(os, "scandir", scandir)
+        patched.setattr(os, "listdir", scandir)
+        report = tree.check()
+    assert fired
+    text, slot = PARTS[part]
+    unreadable = [one for one in report.wrong if one.finding.what is What.UNREADABLE]
+    assert [(one.kind, one.finding.slot, one.example) for one in unreadable] == [("segments", slot, f"{text}: {name}")]
+    assert "owner and mode" in unreadable[0].remedy
+    others = {What.EXPIRED, What.NOT_ENDED} if part != "13" else {What.EXPIRED}
+    assert {one.finding.what for one in report.wrong} == {What.UNREADABLE, *others}
+    assert report.files == files - lacking
+    assert tree.everything() == before
+
+
 def test_beside_a_reactor_what_waits_is_no_fault_and_what_ends_late_is_not_yet_one(tree: Tree) -> None:
     retired_too_early(tree)
     report = tree.check(live=True)
@@ -423,6 +477,24 @@ def test_i1_a_file_that_is_hot_too_once_it_is_back_in_its_slot_is_there_once(tre
     assert tree.repair() == []
     assert tree.found() == set()
     assert [one.parent.name for one in tree.captures.rglob(path.name)] == ["14"]
+
+
+@pytest.mark.parametrize("plant", TWICE)
+def test_i1_i7_a_start_settles_what_a_crash_left_in_two_places(tree: Tree, plant: Callable[[Tree], None]) -> None:
+    plant(tree)
+    contents = tree.contents()
+    instruments = Instruments(CollectorRegistry())
+    trio.run(partial(audit.recover, tree.home, KINDS, UTC, tree.clock, instruments, durable=False))
+    assert tree.found() == set()
+    assert set(tree.contents().values()) == {1}
+    assert set(tree.contents()) == set(contents)
+
+
+def test_beside_a_reactor_what_is_unfinished_is_its_own_for_some_passes(tree: Tree) -> None:
+    left = write(tree.hot / "segment_1.ts.tmp", AT_13 - 10)
+    assert tree.check(live=True).wrong == ()
+    os.utime(left, (AT_13 - 300, AT_13 - 300))
+    assert {one.finding.what for one in tree.check(live=True).wrong} == {What.UNFINISHED}
 
 
 def test_a_kind_without_a_folder_gets_one(tree: Tree) -> None:
@@ -469,6 +541,62 @@ def test_a_slot_that_became_another_folder_is_left_alone(tree: Tree) -> None:
         finally:
             os.close(fd)
     assert tree.everything() == before
+
+
+# --- memory ---
+
+
+def peak(home: Home, kind: Kind, files: int) -> int:
+    """Bytes of Python's that a check holds at most, more than before; it must find so many files."""
+    clock = Clock(wall=lambda: AT_14)
+
+    def look() -> int:
+        return audit.check([home], (kind,), UTC, clock, live=False).files
+
+    assert look() == files  # what is made once and kept is there by now
+    gc.collect()
+    tracemalloc.start()
+    try:
+        look()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def day(top: Path, kind: Kind, hours: int, each: int, *, misplaced: bool = False) -> Home:
+    """A device with so many files in each of the last hours, listed; or all of them in each other's hours."""
+    home = Home("capture1", str(top), str(top))
+    home.make([kind.name])
+    for ago in range(hours):
+        first = int(AT_14 - 1000 - ago * HOUR)
+        slot = UTC.generation_at(first).slot
+        folder = top / kind.name / str((slot - misplaced) % 24)
+        make = segment if kind.playlist else capture
+        entries = [playlist.Entry(make(folder, number).name, 1.0) for number in range(first, first + each)]
+        if kind.playlist:
+            ended = playlist.Playlist(2, tuple(entries), ended=ago > 0)
+            (folder / PLAYLIST).write_bytes(playlist.render(ended))
+    return home
+
+
+@pytest.mark.parametrize("misplaced", [False, True])
+def test_what_a_check_holds_does_not_grow_with_the_files_of_an_hour(
+    in_memory: Path, monkeypatch: pytest.MonkeyPatch, *, misplaced: bool
+) -> None:
+    monkeypatch.setattr(invariants, "KEPT", 10)
+    kind = attrs.evolve(CAPTURES, retention=float(DAY))
+    few = peak(day(in_memory / "few", kind, 20, 100, misplaced=misplaced), kind, 2000)
+    many = peak(day(in_memory / "many", kind, 20, 300, misplaced=misplaced), kind, 6000)
+    # To remember the 4,000 others' names would take 300,000 bytes.
+    assert many < few + 60_000, f"{few} bytes for 2,000 files, {many} for 6,000"
+
+
+def test_of_segments_a_check_holds_an_hour_at_a_time(in_memory: Path) -> None:
+    few = peak(day(in_memory / "few", SEGMENTS, 2, 400), SEGMENTS, 800)
+    many = peak(day(in_memory / "many", SEGMENTS, 12, 400), SEGMENTS, 4800)
+    # An hour of 400, with its playlist, takes more than 200,000 bytes.
+    assert few > 200_000
+    assert many < few + 100_000, f"{few} bytes for 2 hours, {many} for 12"
 
 
 # --- any tree ---

@@ -1,6 +1,7 @@
 import errno
 import fcntl
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -255,6 +256,19 @@ def test_i7_a_torn_playlist_is_made_anew(scene: Scene, left: int) -> None:
     scene.path.write_bytes(scene.path.read_bytes()[:left])
     assert scene.hour.recover(UNHEARD, over=False) == "torn"
     assert scene.listed == [1, 2, 3]
+
+
+def test_i7_a_playlist_with_zeros_in_it_is_made_anew(scene: Scene) -> None:
+    """A power cut may keep a file's length without all of its bytes."""
+    scene.begin()
+    while scene.path.stat().st_size < 2 * PAGE + 400:
+        scene.append()
+    listed, text = scene.listed, scene.path.read_bytes()
+    borders = [found.end() for found in re.finditer(rb"\.ts\n", text)]
+    for begin, end in ((borders[5], PAGE), (PAGE, 2 * PAGE), (PAGE, len(text)), (borders[-2], len(text))):
+        scene.path.write_bytes(text[:begin] + bytes(end - begin) + text[end:])
+        assert scene.hour.recover(UNHEARD, over=False) == "torn"
+        assert scene.listed == listed
 
 
 def test_i7_a_playlist_that_is_cut_between_two_entries_goes_on(scene: Scene) -> None:
@@ -546,17 +560,25 @@ def test_durable_a_segment_is_on_the_disk_before_it_is_listed(folder: Folder, mo
     monkeypatch.setattr(os, "fdatasync", fake_count(os.fdatasync, done))
     monkeypatch.setattr(os, "write", fake_count(os.write, done))
     for scene in made(folder, durable=True):
-        scene.begin()
-        assert done == [f"{PLAYLIST}.tmp", "14"]
+        scene.begin(2)
+        slot = "14"
+        kind = scene.slot.parent.name  # where the slot's own name stands
+        assert sorted(done[1:3]) == ["segment_000000001.ts", "segment_000000002.ts"]
+        assert [done[0], *done[3:]] == [kind, slot, f"{PLAYLIST}.tmp", slot]
         done.clear()
         scene.append()
-        assert done == ["segment_000000002.ts", "14", PLAYLIST, PLAYLIST]  # the last two: written, synced
+        assert done == ["segment_000000003.ts", slot, PLAYLIST, PLAYLIST]  # the last two: written, synced
+        done.clear()
+        late = scene.segment()
+        write(scene.slot / late.name.text, AT_14)
+        assert scene.hour.recover(UNHEARD, over=False) == "differs"
+        assert done == [kind, late.name.text, slot, f"{PLAYLIST}.tmp", slot]
         done.clear()
         scene.hour.end()
         assert done == [PLAYLIST, PLAYLIST]
     done.clear()
     for scene in made(folder):
-        scene.made = 2
+        scene.made = 4
         assert scene.hour.recover(UNHEARD, over=False) == "differs"
         scene.append()
     assert done == [PLAYLIST]

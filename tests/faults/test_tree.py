@@ -1,17 +1,21 @@
 """The tree changes under a running reactor: it follows no link, loses no file, and goes on when all is well again."""
 
+import os
 import shutil
 import signal
 import subprocess
+import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hotcold_inotify.playlist import parse
-from tests.live.started import Running, Start, eventually, everywhere, hot, mid_hour, put
+from tests.live.started import Running, Start, end, eventually, everywhere, hot, mid_hour, put
 
 LIMIT = "[kinds.captures]\nhot_limit = 3\n[kinds.segments]\nhot_limit = 3\n"
 CHANGES = ("deleted", "renamed", "linked", "hour-linked", "hour-a-file", "hour-deleted")
@@ -85,7 +89,8 @@ def test_i8_folders_are_taken_away_and_replaced(root: Path, start: Start, tmp_pa
         names[change] = {*hot(devices[change] / "captures")} | captures(devices[change], 100)
         name = devices[change].name
         eventually(f"{change}: said", lambda name=name: bool(errors(running, name) & {"ELOOP", "ENOTDIR"}))  # type: ignore[misc]
-        assert running.metric("hotcold_move_errors_total", device=name, kind="captures") > 0
+        refused = partial(running.metric, "hotcold_move_errors_total", device=name, kind="captures")
+        eventually(f"{change}: counted", lambda refused=refused: refused() > 0)  # type: ignore[misc]
         hours[change].unlink()
         eventually(f"{change}: mended", lambda change=change: settled(devices[change], names[change]))  # type: ignore[misc]
     eventually("linked: said", lambda: bool(errors(running, "capture-linked") & {"ELOOP", "ENOTDIR"}))
@@ -102,20 +107,162 @@ def test_i4_the_hour_that_somebody_removed_has_a_true_playlist_again(root: Path,
     running = start(mid_hour() + LIMIT)
     folder = root / "capture1" / "segments"
 
-    def true() -> bool:
-        there = sorted(path.name for path in folder.glob("[0-9]*/*.ts"))
-        playlists = list(folder.glob("[0-9]*/archive.m3u8"))
-        return bool(there) and there == sorted(
-            entry.uri for path in playlists for entry in parse(path.read_text("ascii")).entries
-        )
-
     for number in range(8):
         put(folder, f"segment_{number}.ts")
-    eventually("five listed", lambda: true() and len(hot(folder)) == 3)
+    eventually("five listed", lambda: true(folder) and len(hot(folder)) == 3)
     shutil.rmtree(next(folder.glob("[0-9]*/*.ts")).parent)
     for number in range(8, 16):
         put(folder, f"segment_{number}.ts")
-    eventually("eight listed", lambda: true() and len(everywhere(folder, "*.ts")) == 11)
+    eventually("eight listed", lambda: true(folder) and len(everywhere(folder, "*.ts")) == 11)
+    assert running.stop() == 0
+
+
+def true(folder: Path) -> bool:
+    """Whether the playlists list what is in the hours."""
+    there = sorted(path.name for path in folder.glob("[0-9]*/*.ts") if path.stat().st_size)
+    playlists = list(folder.glob("[0-9]*/archive.m3u8"))
+    return there == sorted(entry.uri for path in playlists for entry in parse(path.read_text("ascii")).entries)
+
+
+def test_i8_the_devices_folder_is_renamed_and_another_takes_its_name(root: Path, start: Start) -> None:
+    running = start(mid_hour() + LIMIT)
+    device, away = root / "capture1", root / "elsewhere"
+    before = captures(device, 0)
+    eventually("archived", lambda: settled(device, before))
+    device.rename(away)
+    late = captures(away, 100)  # its encoder has the folder open still
+    device.mkdir()
+    eventually("the new one is served", (device / "captures" / "23").is_dir)
+    after = captures(device, 200)
+    eventually("within its limit", lambda: settled(device, after))
+    time.sleep(SWEPT)
+    assert Counter(everywhere(away / "captures", "*.jpg")) == Counter(before | late)
+    assert settled(device, after)
+    # A pass of the rotation may meet the moment without a folder.
+    assert errors(running, "capture1") <= {"ENOENT"}
+    assert running.stop() == 0
+
+
+def test_i4_somebody_removes_an_hour_again_and_again_while_it_is_filled(root: Path, start: Start) -> None:
+    (root / "capture2").mkdir()
+    running = start(mid_hour() + LIMIT)
+    folder, other = root / "capture1" / "segments", root / "capture2" / "captures"
+    stop, removed = threading.Event(), [0]
+
+    def remove() -> None:
+        while not stop.is_set():
+            for hour in {path.parent for path in folder.glob("[0-9]*/*.ts")}:
+                shutil.rmtree(hour, ignore_errors=True)
+                removed[0] += not hour.exists()
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    try:
+        for number in range(400):
+            put(folder, f"segment_{number}.ts")
+            put(other, f"capture_{number}.jpg")
+            time.sleep(0.002)  # a busy encoder's pace
+    finally:
+        stop.set()
+        remover.join()
+    assert removed[0] > 10
+    eventually("the other device's", lambda: len(everywhere(other, "*.jpg")) == 400 and len(hot(other)) == 3)
+    for number in range(400, 420):
+        put(folder, f"segment_{number}.ts")
+    last = {f"segment_{number}.ts" for number in range(400, 420)}
+    eventually(
+        "what came since",
+        lambda: (
+            len(hot(folder)) == 3
+            and last <= set(everywhere(folder, "*.ts"))
+            and max(Counter(everywhere(folder, "*.ts")).values()) == 1
+            and true(folder)
+        ),
+    )
+    assert running.stop() == 0
+
+
+def test_i3_ffmpeg_deletes_what_the_reactor_wants_to_move(root: Path, start: Start, ffmpeg_exe: str) -> None:
+    running = start(mid_hour() + LIMIT)
+    folder = root / "capture1" / "segments"
+    command = [ffmpeg_exe, "-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=20"]
+    command += ["-t", "5", "-c:v", "mpeg4", "-g", "2", "-f", "hls", "-hls_time", "0.1", "-hls_list_size", "2"]
+    # ffmpeg deletes a segment when the third after it is there, which is when the reactor moves it.
+    command += ["-hls_delete_threshold", "1", "-hls_flags", "delete_segments+temp_file"]
+    command += ["-hls_segment_filename", str(folder / "segment_%09d.ts"), str(folder / "output.m3u8")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as encoder:
+        try:
+            running.process.send_signal(signal.SIGSTOP)  # what it hears of first is gone when it hears
+            eventually("20 segments", lambda: max([0, *map(_number, folder.glob("*.ts"))]) >= 20)
+            kept = len(list(folder.glob("*.ts")))
+            running.process.send_signal(signal.SIGCONT)
+            assert encoder.wait(30) == 0, encoder.stderr and encoder.stderr.read()
+        finally:
+            encoder.kill()
+    assert kept < 20, "it was to delete"
+    last = max(map(_number, folder.rglob("segment_*.ts")))
+    assert last >= 40
+    eventually("within the limit", lambda: len(list(folder.glob("*.ts"))) <= 3 and true(folder))
+    assert max(Counter(everywhere(folder, "*.ts")).values()) == 1
+    assert running.metric("hotcold_move_errors_total") == 0
+    assert errors(running, "capture1") == set()
+    # Nobody deletes any more: all that comes stays.
+    for number in range(last + 1, last + 6):
+        put(folder, f"segment_{number:09}.ts")
+    new = {f"segment_{number:09}.ts" for number in range(last + 1, last + 6)}
+    eventually("all there", lambda: new <= set(everywhere(folder, "*.ts")) and len(hot(folder)) <= 4)
+    eventually("listed", lambda: true(folder))
+    assert running.stop() == 0
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.split("_")[1])
+
+
+def test_a_second_reactor_on_a_root_is_refused_and_named_the_first(root: Path, start: Start) -> None:
+    running = start(mid_hour() + LIMIT)
+    command = [sys.executable, "-m", "hotcold_inotify", "--config", str(running.config), "run"]
+    second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert second.returncode == 1
+    assert f"is run by another reactor, process {running.process.pid} " in second.stderr
+    names = captures(root / "capture1", 0)
+    eventually("the first goes on", lambda: settled(root / "capture1", names))
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def behind(root: Path, tmp_path: Path, lab_folder: Path) -> Iterator[Path]:
+    """The folder behind a FUSE mount, which is the hot folder."""
+    backing, front = tmp_path / "behind", root / "capture1" / "captures"
+    backing.mkdir()
+    front.mkdir()
+    command = (sys.executable, lab_folder / "fuse-faults.py", backing, front, tmp_path / "faults")
+    process = subprocess.Popen(command)
+    try:
+        eventually("the mount", lambda: os.path.ismount(front))
+        yield backing
+    finally:
+        subprocess.run(["umount", "--lazy", front], check=False, capture_output=True)
+        end(process)
+
+
+@pytest.mark.needs("mounts", "fuse", "lab", "fusermount3")
+def test_i3_what_is_written_behind_a_fuse_mount_raises_no_event_and_is_archived_by_the_sweep(
+    root: Path, start: Start, behind: Path
+) -> None:
+    running = start(mid_hour() + LIMIT)
+    device = root / "capture1"
+    sweeps = {"device": "capture1", "kind": "captures", "reason": "sweep"}
+    here = captures(device, 0)
+    eventually("what is written here", lambda: settled(device, here))
+    assert running.metric("hotcold_rescans_total", **sweeps) == 0
+    for number in range(100, 105):
+        put(behind, f"capture_{number}.jpg")
+        here.add(f"capture_{number}.jpg")
+    eventually("what is written there", lambda: settled(device, here), 10)
+    assert running.metric("hotcold_rescans_total", **sweeps) > 0, "by the sweep"
+    told = [said for said in running.said() if "raises no event" in str(said["event"])]
+    assert [(said["kind"], str(said["file_system"]).partition(".")[0]) for said in told] == [("captures", "fuse")]
     assert running.stop() == 0
 
 

@@ -84,3 +84,19 @@ async def test_i5_after_time_away_each_slot_holds_one_hour(tree: Tree, away: int
     kept = {ago for ago in range(1, 24) if NOON - ago * 3_600 >= oldest.timestamp()}
     there = set(everywhere(segments, "*.ts"))
     assert {f"segment_{1_000 - ago * 10 + number}.ts" for ago in kept for number in range(3)} <= there
+
+
+async def test_i5_i6_an_hour_that_a_clock_ahead_displaced_is_back_after_a_restart(tree: Tree) -> None:
+    """The slot is free for it again, though the new process knows of no step."""
+    tomorrow = tree.put("thumbnails", "capture_1_thumbnail.jpg", NOON - 1_800 + 86_400)
+    today = tree.put("thumbnails", "capture_2_thumbnail.jpg", NOON - 1_800)
+    slot = today.parent
+    room = slot.parent / ".retired" / "2026-06-15T11.0"
+    room.mkdir(parents=True)
+    today.rename(room / today.name)
+    tree.brake = type(tree.brake)()
+    for _ in range(2):
+        await tree.rotation().one_pass()
+        assert [path.name for path in slot.iterdir()] == [today.name]
+        assert everywhere(slot.parent / ".retired", "*.jpg") == [tomorrow.name]
+        tree.clock.forward(60)

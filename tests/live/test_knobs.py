@@ -24,6 +24,7 @@ SHOWN = {
     "timezone": "test_timezone",
     "cold_root": "test_cold_root",
     "durable": "test_durable",
+    "cold_backlog": "test_cold_backlog",
     "kinds.pattern": "test_pattern_of_a_new_kind",
     "kinds.hot_limit": "test_hot_limit",
     "kinds.retention": "test_retention",
@@ -116,6 +117,20 @@ def test_cold_root(root: Path, tmp_path: Path, start: Start, shared: bool) -> No
     finally:
         if shared:
             shutil.rmtree(cold, ignore_errors=True)
+
+
+@pytest.mark.parametrize("limit", ["2KB", "4KB"])
+def test_cold_backlog(root: Path, start: Start, limit: str) -> None:
+    folder = root / "capture1" / "captures"
+    folder.mkdir()
+    for hour in range(24):
+        (folder / str(hour)).write_bytes(b"a file where an hour should be")
+    running = start(f'cold_backlog = "{limit}"\n[kinds.captures]\nhot_limit = 1\n')
+    for number in range(4):
+        put(folder, f"capture_{number}.jpg", b"x" * 1_000)
+    eventually("three to wait", lambda: running.metric("hotcold_waiting_bytes", kind="captures") == 3_000)
+    said = [str(record["event"]) for record in running.said()]
+    assert any(event.startswith("more waits to leave the hot folder") for event in said) is (limit == "2KB")
 
 
 @pytest.mark.needs("strace")

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -205,3 +206,26 @@ def test_i7_killed_at_any_moment_its_playlist_is_true_after_the_next_start(root:
     found = entries(slot(root, at))
     assert [entry.start for entry in found] == [at + number for number in range(len(found))]
     assert {entry.duration for entry in found} == {1.0}
+
+
+def test_i4_an_hour_that_was_removed_lists_a_second_file_of_a_listed_name(root: Path, start: Start) -> None:
+    segments = root / "capture1" / "segments"
+    running = start(LIMIT.replace("= 3", "= 1"))
+    for name in ("segment_1.ts", "segment_2.ts"):
+        put(segments, name)
+    hour = segments / str(datetime.now(ZONE).hour)
+    eventually("the first is listed", lambda: listed(hour) == ["segment_1.ts"])
+    put(segments, "segment_1.ts")
+    eventually("the second is listed", lambda: listed(hour) == ["segment_1.ts", "segment_2.ts"])
+    shutil.rmtree(hour)
+    put(segments, "segment_3.ts")
+    eventually("the name is listed anew", lambda: listed(hour) == ["segment_1.ts"])
+    assert running.stop() == 0
+
+
+def listed(hour: Path) -> list[str]:
+    """What an hour's playlist lists; nothing where there is none."""
+    try:
+        return [entry.uri for entry in playlist.parse((hour / "archive.m3u8").read_text("utf-8")).entries]
+    except FileNotFoundError:
+        return []

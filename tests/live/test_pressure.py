@@ -35,7 +35,7 @@ from tests.conftest import do_without
 from tests.live.started import Start, answers, eventually, hot, put
 from tests.live.test_commands import hotcold
 from tests.live.test_turns import NOON, FakeClock
-from tests.machine import Lack
+from tests.machine import lack
 
 pytestmark = pytest.mark.needs("mounts")
 
@@ -55,8 +55,8 @@ def small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         options = f"size={SIZE},nr_inodes={INODES}"
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
     else:
-        if shutil.which("mkfs.ext4") is None:
-            do_without(Lack("needs mkfs.ext4 (Debian package e2fsprogs)"))
+        for missing in filter(None, map(lack, ("loop", "mkfs.ext4"))):
+            do_without(missing)
         image = tmp_path / "image"
         with image.open("wb") as file:
             file.truncate(SIZE)

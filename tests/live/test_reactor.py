@@ -226,7 +226,7 @@ async def test_a_loop_that_hangs_is_a_problem_and_is_named(
         reactor._running[name] = _Running(home, device, trio.CancelScope(), trio.Event())
     assert reactor.problem() is None
     await trio.sleep(16)
-    reactor._running["capture2"].device.progress_at = trio.current_time()
+    reactor._running["capture2"].device.turned_at = trio.current_time()
     assert reactor.problem() == "no progress for 15 s: capture1"
 
 
