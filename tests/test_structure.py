@@ -253,6 +253,17 @@ def test_the_top_level_is_what_it_should_be() -> None:
     }
 
 
+@pytest.mark.needs("git")
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "docs/reliability.md"])
+def test_the_tests_that_a_page_names_are_there(page: str) -> None:
+    named = set(re.findall(r"`((?:tests/)?[\w/]*test_\w+\.py|tests/[\w/]+)", (CLONE / page).read_text("utf-8")))
+    assert named
+    there = in_git()
+    assert {
+        name for name in named if not any(f"/{one}".startswith(f"/{name}") or one.endswith(f"/{name}") for one in there)
+    } == set()
+
+
 @pytest.mark.needs("git", "shellcheck")
 def test_shellcheck_finds_nothing() -> None:
     scripts = [name for name in in_git() if re.match(rb"#!.*\b(ba|da)?sh\b", (CLONE / name).read_bytes()[:80])]

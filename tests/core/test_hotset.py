@@ -38,6 +38,16 @@ def test_a_name_that_is_finished_again_counts_once_and_is_the_newest() -> None:
     assert drained(hot) == [2]
 
 
+def test_the_newest_are_those_that_stay() -> None:
+    hot = HotSet(2)
+    hot.add(name(5))
+    assert [one.number for one in hot.newest()] == [5]
+    for number in (3, 9, 1):
+        hot.add(name(number))
+    assert [one.number for one in hot.newest()] == [1, 9]
+    assert len(hot) == 4, "nothing is taken out"
+
+
 class HotSetAgainstAList(RuleBasedStateMachine):
     """A plain list is the model: oldest first, each name once."""
 
