@@ -16,10 +16,10 @@ DESTDIR ?=
 install deb: export HOTCOLD_PYTHON ?= /usr/bin/python3
 install deb: export HOTCOLD_PIP := $(BIN)/python
 
-# Three processes of pytest run side by side, as each waits more than it works: these folders, those, and the rest.
-# tests/sharing.py keeps apart what must not meet.
+# Three processes of pytest run side by side, as each waits more than it works: these, those, and the rest, which take
+# about as long. tests/sharing.py keeps apart what must not meet.
 BESIDE_1 := tests/deploy tests/operate tests/faults
-BESIDE_2 := tests/page tests/web tests/disk
+BESIDE_2 := tests/page tests/web tests/disk tests/live/test_zones.py tests/live/test_jumps.py tests/live/test_turns.py
 
 # The machine's own Python settings have no say in what is run and tested here.
 unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
@@ -76,7 +76,7 @@ packages: ## as root on Debian: install the programs that the tests need (test d
 	    || echo "not installed: $${missing[*]} (each test that needs one says so)" >&2
 
 torture: packages $(VENV)/installed-for-tests ## kills, power cuts, floods, a day of troubles: in full (two to three hours; as root)
-	HOTCOLD_KILLS=10000 HOTCOLD_CUTS=200 HOTCOLD_TURNS=30 HOTCOLD_STORIES=500 HOTCOLD_BACKLOG=1000000 HOTCOLD_FLOOD=10 \
+	HOTCOLD_KILLS=10000 HOTCOLD_CUTS=200 HOTCOLD_TURNS=30 HOTCOLD_STORIES=500 HOTCOLD_BACKLOG=1000000 HOTCOLD_FLOOD=3 \
 	    $(BIN)/python -m pytest -s tests/faults tests/live/test_backlog.py tests/live/test_floods.py
 
 bench: $(VENV)/installed ## how long the API takes on a full day, beside one mixed folder (some minutes, 5 GB of small files)
