@@ -85,10 +85,7 @@ def migrate(config: Config, devices: tuple[str, ...], *, dry_run: bool, expire: 
                 click.echo(f"{home.name}: {text}", err=True)
             if not as_json:
                 click.echo(f"{home.name}: {_words(done)}")
-    if as_json:
-        click.echo(json.dumps({"root": config.root, "dry_run": dry_run, "devices": document}, indent=2))
-    if resisted:
-        raise Failed(f"{resisted} files or folders resisted; {_AGAIN}")
+    _end(config, document, resisted, dry_run=dry_run, as_json=as_json)
 
 
 def undo(config: Config, devices: tuple[str, ...], *, dry_run: bool, as_json: bool) -> None:
@@ -116,6 +113,11 @@ def undo(config: Config, devices: tuple[str, ...], *, dry_run: bool, as_json: bo
                     click.echo(f"{home.name}: {text}", err=True)
                 if not as_json:
                     click.echo(f"{home.name}: {'would go back: ' if dry_run else ''}{_words(report)}")
+    _end(config, document, resisted, dry_run=dry_run, as_json=as_json)
+
+
+def _end(config: Config, document: dict[str, object], resisted: int, *, dry_run: bool, as_json: bool) -> None:
+    """Print the document, if it is wanted. `Failed`: something resisted."""
     if as_json:
         click.echo(json.dumps({"root": config.root, "dry_run": dry_run, "devices": document}, indent=2))
     if resisted:

@@ -6,11 +6,10 @@
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -26,12 +25,12 @@ from hotcold_inotify.disk import LIVE_PLAYLIST, HourPlaylist
 from hotcold_inotify.hours import HOUR, Calendar, zone
 from hotcold_inotify.metrics import Instruments
 from hotcold_inotify.timeline import Knowledge
-from tests.conftest import do_without
-from tests.disk.conftest import MEMORY
+from tests.disk.conftest import in_memory
 from tests.live.pace import KIND, Pace, Spread, archived, filled, memory_peak
 from tests.live.started import Running, Start, eventually, hot, mid_hour, put
 from tests.live.test_turns import NOON, Tree
-from tests.machine import Lack
+
+__all__ = ["in_memory"]
 
 LONG = "HOTCOLD_BACKLOG" in os.environ
 BACKLOG = int(os.environ.get("HOTCOLD_BACKLOG", "40000"))
@@ -41,17 +40,9 @@ AWAY = (1, 23, 24, 25, 49)
 
 
 @pytest.fixture
-def memory() -> Iterator[Path]:
-    if not os.access(MEMORY, os.W_OK | os.X_OK):
-        do_without(Lack(f"needs {MEMORY}"))
-    with tempfile.TemporaryDirectory(dir=MEMORY) as path:
-        yield Path(path)
-
-
-@pytest.fixture
-def root(memory: Path) -> Path:
+def root(in_memory: Path) -> Path:
     """In memory: a disk's own pace is not what is asked here."""
-    return memory / "stream"
+    return in_memory / "stream"
 
 
 def hotcold(running: Running, command: str) -> None:
@@ -154,7 +145,7 @@ def is_hot(folder: Path, names: list[str]) -> bool:
 
 
 @pytest.mark.timeout(60 + BACKLOG / 4_000)
-def test_i1_i3_i8_a_backlog_leaves_and_no_other_device_waits(root: Path, memory: Path, start: Start) -> None:
+def test_i1_i3_i8_a_backlog_leaves_and_no_other_device_waits(root: Path, in_memory: Path, start: Start) -> None:
     text = f"{mid_hour()}[kinds.{KIND}]\nhot_limit = {LIMIT}\n"
     others = [root / name / KIND for name in OTHERS]
     for folder in others:
@@ -164,9 +155,9 @@ def test_i1_i3_i8_a_backlog_leaves_and_no_other_device_waits(root: Path, memory:
     without = memory_peak(alone.process.pid)
     assert alone.stop() == 0
 
-    filled(memory / "backlog", BACKLOG)
+    filled(in_memory / "backlog", BACKLOG)
     (root / "capture1").mkdir()
-    (memory / "backlog").rename(root / "capture1" / KIND)
+    (in_memory / "backlog").rename(root / "capture1" / KIND)
     began, left = 0.0, 0
     with Pace(others, limit=LIMIT, rate=10) as pace:
         running = start(text, wait=False)

@@ -1,7 +1,7 @@
 """Writers at full speed: every hot folder is within its limit soon after, nothing is lost, and no device waits for a
 flooded one.
 
-By default for moments; `HOTCOLD_FLOOD=10 pytest -s tests/live/test_floods.py` floods for so many seconds at a time, and
+By default for moments; `HOTCOLD_FLOOD=3 pytest -s tests/live/test_floods.py` floods for so many seconds at a time, and
 asserts the promised figures.
 """
 
