@@ -1,0 +1,1 @@
+"""What the reactor costs beside those who do the same: polling, watchdog, inotifywait, and a floor in C."""
