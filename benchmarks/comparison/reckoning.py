@@ -55,7 +55,7 @@ class History:
         return total / (until - since) if until > since else 0.0
 
     def spans(self) -> list[tuple[int, int, int]]:
-        """Start, end and count of each stretch in which the count stayed the same; the first starts with the first event."""
+        """Start, end and count of each stretch in which the count stayed the same, from the first event on."""
         events = sorted([(at, 1) for at in self.came] + [(at, -1) for at in self.went])
         counts = itertools.accumulate((step for _, step in events), initial=self.limit)
         next(counts)

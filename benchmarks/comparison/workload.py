@@ -72,10 +72,11 @@ HOTS: Final = tuple(Hot(device, kind) for device in range(DEVICES) for kind in K
 
 def _cycle() -> tuple[int, ...]:
     """Places in HOTS, each kind spread evenly over the cycle, the devices a little apart."""
-    due = []
-    for place, hot in enumerate(HOTS):
-        for turn in range(hot.kind.share):
-            due.append(((turn + (hot.device + 0.5) / DEVICES) / hot.kind.share, place))
+    due = [
+        ((turn + (hot.device + 0.5) / DEVICES) / hot.kind.share, place)
+        for place, hot in enumerate(HOTS)
+        for turn in range(hot.kind.share)
+    ]
     return tuple(place for _, place in sorted(due))
 
 
@@ -83,7 +84,7 @@ ORDER: Final = _cycle()
 
 
 def files() -> Iterator[tuple[int, int]]:
-    """Place in HOTS and number of one file after the other, without end; each folder begins behind its prefilled ones."""
+    """Place in HOTS and number of one file after the other, without end; those that were there before come first."""
     numbers = [hot.kind.limit for hot in HOTS]
     for place in itertools.cycle(ORDER):
         yield place, numbers[place]

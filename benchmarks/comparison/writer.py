@@ -31,7 +31,7 @@ _LISTED: Final = 6  # segments in a live playlist, as the launcher has it
 
 
 class LivePlaylist:
-    """A device's `output.m3u8`, replaced with each segment as ffmpeg does it: written under another name, then renamed."""
+    """A device's `output.m3u8`, replaced with each segment as ffmpeg does it: under another name, then renamed."""
 
     def __init__(self, folder: str, at: float) -> None:
         """`at`: Unix time at which the first segment that it will list begins."""

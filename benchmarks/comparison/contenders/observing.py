@@ -1,6 +1,6 @@
 """The same on PyPI's watchdog, as its users write it: one handler a folder, its names in a deque, a rename for each.
 
-python observing.py FOLDER PATTERN LIMIT [FOLDER PATTERN LIMIT ...]
+Its arguments: FOLDER PATTERN LIMIT [FOLDER PATTERN LIMIT ...]
 """
 
 import fnmatch

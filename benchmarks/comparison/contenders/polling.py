@@ -1,6 +1,6 @@
 """The archiver that this project replaces, as people have it: wake, look through each folder, move the excess, sleep.
 
-python polling.py PERIOD FOLDER PATTERN LIMIT [FOLDER PATTERN LIMIT ...]
+Its arguments: PERIOD FOLDER PATTERN LIMIT [FOLDER PATTERN LIMIT ...]
 """
 
 import fnmatch
