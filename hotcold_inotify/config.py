@@ -286,7 +286,8 @@ class Pressure:
 class Config:
     """All settings; `Config()` is what an empty file gives. Paths are absolute; '' stands for none.
 
-    cold_backlog: bytes that may wait to leave one hot folder without a word.
+    cold_backlog: bytes that may wait to leave one hot folder without a word. compat_links: whether the paths of the
+    layout before hot and cold are answered too, wherever their files lie.
     """
 
     root: str = attrs.field(default="/var/www/html/stream", metadata={"form": _PATH})
@@ -296,6 +297,7 @@ class Config:
     cold_root: str = attrs.field(default="", metadata={"form": _PATH_OR_NONE})
     durable: bool = attrs.field(default=False, metadata={"form": _BOOL})
     cold_backlog: int = attrs.field(default=256 * 2**20, metadata={"form": _SIZE})
+    compat_links: bool = attrs.field(default=False, metadata={"form": _BOOL})
     kinds: tuple[Kind, ...] = attrs.field(default=DEFAULT_KINDS, metadata={"form": Form(_read_kinds, _write_kinds)})
     pressure: Pressure = attrs.field(default=Pressure(), metadata={"form": table(Pressure)})
     metrics: Metrics = attrs.field(default=Metrics(), metadata={"form": table(Metrics)})

@@ -1,12 +1,12 @@
-"""The files: by hour, or by their name alone wherever they are by now."""
+"""The files: by hour, by their name alone wherever they are by now, and by the paths of before hot and cold."""
 
 import os
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import Response
 
-from hotcold_inotify.disk import Home
+from hotcold_inotify.disk import LIVE_PLAYLIST, Home
 from hotcold_inotify.web import answers
 from hotcold_inotify.web.answering import (
     NO_STORE,
@@ -19,13 +19,21 @@ from hotcold_inotify.web.answering import (
     described,
     json_answer,
 )
-from hotcold_inotify.web.sending import SentFile, media_type
-from hotcold_inotify.web.tree import url_of
+from hotcold_inotify.web.oldpaths import TOP, OldPaths, Whereabouts
+from hotcold_inotify.web.sending import PLAYLIST_TYPE, SentFile
+from hotcold_inotify.web.tree import NotThere, url_of
+
+_LASTS_NOT: Final = {"cache-control": "no-cache"}
+
+
+def _playlist(text: bytes) -> Response:
+    return Response(text, media_type=PLAYLIST_TYPE, headers=NO_STORE)
 
 
 def add_files(answering: Answering) -> None:
     """Hot listings, managed files and playlists."""
     tree, moments, threads = answering.tree, answering.moments, answering.threads
+    old = OldPaths(tree) if tree.config.compat_links else None
 
     file_answers: Documented = {
         200: described("*/*", "The file."),
@@ -66,11 +74,36 @@ def add_files(answering: Answering) -> None:
         wanted = tree.kind(kind)
 
         def opened(home: Home) -> Response:
-            found = tree.file(home, wanted, hour, name)
-            if not name.endswith(".m3u8"):
-                return SentFile(name, found, partial(threads.read, device))
-            # It may grow while it is sent: what is read now is a whole playlist.
-            with os.fdopen(found.fd, "rb") as file:
-                return Response(file.read(), media_type=media_type(name), headers=NO_STORE)
+            if name.endswith(".m3u8"):
+                # It may grow while it is sent: what is read now is a whole playlist.
+                with os.fdopen(tree.file(home, wanted, hour, name).fd, "rb") as file:
+                    return _playlist(file.read())
+            if old is not None and hour is None:
+                return sent(device, name, old.anywhere(home, wanted, name))
+            return sent(device, name, Whereabouts(tree.file(home, wanted, hour, name), lasts=True))
+
+        return await answering.of(device, opened)
+
+    def sent(device: str, name: str, file: Whereabouts | None) -> Response:
+        if file is None:
+            raise NotThere("no such file")
+        return SentFile(name, file.found, partial(threads.read, device), None if file.lasts else _LASTS_NOT)
+
+    if old is None:
+        return
+
+    @answering.get("/host/stream/{device}/{name}", response_class=Response, responses=file_answers)
+    async def old_file(device: DeviceName, name: FileName) -> Response:
+        """A segment by its path of before hot and cold, wherever it is. `output.m3u8` is the live playlist of whoever
+        writes.
+        """
+
+        def opened(home: Home) -> Response:
+            if name != LIVE_PLAYLIST:
+                return sent(device, name, old.file(home, TOP, name))
+            text = old.live(home)
+            if text is None:
+                raise NotThere("no such file")
+            return _playlist(text)
 
         return await answering.of(device, opened)

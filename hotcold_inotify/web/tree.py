@@ -103,7 +103,7 @@ class Tree:
         found = self.opened(home.path, kind, None, name)
         if found is not None:
             return found
-        places = (self.opened(home.cold_path, kind, slot, name) for slot in self._likely())
+        places = (self.opened(home.cold_path, kind, slot, name) for slot in self.likely())
         return next((place for place in places if place is not None), None)
 
     def hot(self, home: Home, kind: Kind) -> list[Dated]:
@@ -140,7 +140,11 @@ class Tree:
 
     def opened(self, path: str, kind: Kind, slot: int | None, name: str) -> Found | None:
         """Open a regular file below a device's path; None: there is none of that name."""
-        return _found(lambda: _beneath(path, f"{kind.name}/{name}" if slot is None else f"{kind.name}/{slot}/{name}"))
+        return self.beneath(path, f"{kind.name}/{name}" if slot is None else f"{kind.name}/{slot}/{name}")
+
+    def beneath(self, path: str, below: str) -> Found | None:
+        """Open a regular file at `below`, a path below a device's; None: there is none."""
+        return _found(lambda: _beneath(path, below))
 
     def read(self, path: str, kind: Kind, slot: int | None, name: str) -> bytes | None:
         """A file's content; None: there is none of that name."""
@@ -158,7 +162,7 @@ class Tree:
             generation = Generation(generation.day - timedelta(days=1), slot)
         return generation
 
-    def _likely(self) -> list[int]:
+    def likely(self) -> list[int]:
         """The slots, the live one first: a file that just moved is there."""
         live = self.calendar.generation_at(self.now()).slot
         return [(live - ago) % len(SLOT_NAMES) for ago in range(len(SLOT_NAMES))]

@@ -33,6 +33,7 @@ timezone = "local"
 cold_root = ""
 durable  = false
 cold_backlog = "256MiB"
+compat_links = false
 
 [kinds.segments]
 pattern = "segment_*.ts"
@@ -122,6 +123,7 @@ def test_added_kinds_follow_the_defaults_in_the_files_order() -> None:
         ('cold_root = "/mnt/cold"', {"cold_root": "/mnt/cold"}),
         ("durable = true", {"durable": True}),
         ('cold_backlog = "1GB"', {"cold_backlog": 10**9}),
+        ("compat_links = true", {"compat_links": True}),
         ('pressure.min_free = "5GB"', {"pressure": Pressure(min_free=Amount(5, "GB"))}),
         ('pressure.min_free = "5%"', {"pressure": Pressure(min_free=Amount(5, "%"))}),
         ('pressure.min_free_inodes = "5%"', {"pressure": Pressure(min_free_inodes=Amount(5, "%"))}),
@@ -159,6 +161,8 @@ def test_every_key_acts(line: str, changed: dict[str, Any]) -> None:
         ('durable = "yes"', "durable: expected true or false, found 'yes'"),
         ("cold_backlog = 5", "cold_backlog: expected a size above 0, such as '256MiB' or '1GB', found 5"),
         ('cold_backlog = ""', "cold_backlog: expected a size above 0"),
+        ("compat_links = 'links'", "compat_links: expected true or false, found 'links'"),
+        ("web.compat_links = true", "web.compat_links: unknown key"),
         ('devices = "capture*"', "devices: expected a list of device names, globs or absolute paths, found 'capture*'"),
         ('devices = ["ok", 3]', "devices[1]: expected a name or glob"),
         ('devices = ["a/b"]', "devices[0]: expected a name or glob without '/'"),

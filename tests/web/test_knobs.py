@@ -9,8 +9,9 @@ from hotcold_inotify.config import Web
 from tests.web.stage import NOW, Served, client, parsed, write
 from tests.web.test_serving import over
 
-# Key -> the test here that shows it act.
+# Key -> the test here that shows it act. One of them is in no table, for it says how a device's folders are laid out.
 SHOWN = {
+    "compat_links": "test_compat_links",
     "web.listen": "test_listen",
     "web.stale_after": "test_stale_after",
     "web.token_file": "test_token_file",
@@ -22,7 +23,7 @@ SCREENSHOT = "/api/host/screenshot/capture1"
 
 
 def test_no_knob_of_the_web_is_forgotten() -> None:
-    assert set(SHOWN) == {f"web.{field.name}" for field in attrs.fields(Web)}
+    assert set(SHOWN) == {"compat_links", *(f"web.{field.name}" for field in attrs.fields(Web))}
     assert set(SHOWN.values()) <= set(globals())
 
 
@@ -31,6 +32,12 @@ def test_listen(serve: Callable[..., Served]) -> None:
     text = served.log.read_text("utf-8")
     served.port = int(text.partition("http://127.0.0.1:")[2].partition('"')[0])
     assert served.get("/healthz")[0] == 200
+
+
+async def test_compat_links(root: Path) -> None:
+    write(root / "capture1" / "segments" / "14" / "segment_1.ts", NOW - 5)
+    for text, status in [("", 404), ("compat_links = true", 200)]:
+        assert (await client(root, text).ask("/host/stream/capture1/segment_1.ts")).status == status
 
 
 async def test_stale_after(root: Path) -> None:
