@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PACKAGES := chromium dpkg e2fsprogs faketime ffmpeg fuse3 git inotify-tools mmdebstrap nginx openssl prometheus python3 shellcheck strace systemd util-linux xfsprogs xvfb
 
 # Every branch of these is run by tests/core alone. A test holds this list to the floors in ARCHITECTURE.md.
-VALUES := analysis brake config forms hotset hours invariants livewindow names playlist pressure timeline
+VALUES := analysis brake config forms hotset hours invariants livewindow names playlist pressure prognosis timeline
 
 # Where `install` puts the command, and the python3 that runs what it installs: not the one of .venv, which is a clone's.
 BINDIR ?= /usr/local/bin
@@ -44,7 +44,7 @@ run: $(VENV)/installed ## the whole job on generated video, in the foreground, w
 test: packages lint ## everything that CI checks
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest tests/core
-	$(BIN)/coverage report --fail-under=100 --include="$$(printf 'hotcold_inotify/%s.py,' $(VALUES))"
+	$(BIN)/coverage report --fail-under=100 --include="$$(printf 'hotcold_inotify/%s,' $(VALUES:=.py) $(VALUES:=/*))"
 	@logs=$$(mktemp --directory); trap 'kill $$(jobs -p) 2> /dev/null || :; rm -rf "$$logs"' EXIT; \
 	$(BIN)/python -m pytest $(BESIDE_1) > "$$logs/1" 2>&1 & one=$$!; \
 	$(BIN)/python -m pytest $(BESIDE_2) > "$$logs/2" 2>&1 & two=$$!; \

@@ -141,6 +141,16 @@ def check(context: click.Context, *, repair: bool, as_json: bool) -> None:
 
 
 @_command()
+@click.option("--user", metavar="NAME", help="Whom the service runs as (else by its process, its unit, or you).")
+@_json
+def doctor(context: click.Context, *, user: str | None, as_json: bool) -> None:
+    """Say what would go wrong on this host, and what to do about it; exit code 1 when something would."""
+    from hotcold_inotify.cli import doctor as doctor_
+
+    doctor_.show(load(context), user=user, as_json=as_json)
+
+
+@_command()
 @click.argument("folder", metavar="[ROOT]", required=False)
 @click.option("--device", "devices", metavar="NAME", multiple=True, help="Only this one; may be given again.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
