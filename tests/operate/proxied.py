@@ -17,6 +17,7 @@ from tests.operate.stack import process
 from tests.operate.texts import DEPLOY, swapped
 
 SHIPPED: Final = DEPLOY / "nginx" / "hotcold.conf"
+COMPAT: Final = DEPLOY / "nginx" / "hotcold-compat.conf"
 NAME: Final = "capture-host.example"
 
 # What Debian's nginx.conf does around conf.d, with every path in the test's own folder.
@@ -123,10 +124,22 @@ def variant(*names: str) -> str:
     return text
 
 
-def configured(folder: Path, root: Path, api_port: int, port: int, *variants: str, unix: Path | None = None) -> Path:
+def configured(
+    folder: Path,
+    root: Path,
+    api_port: int,
+    port: int,
+    *variants: str,
+    unix: Path | None = None,
+    old_paths: bool = False,
+) -> Path:
     """A whole configuration around the shipped file, of which names, ports and paths are made the test's own."""
     text = variant(*variants)
     text = swapped(text, ("/var/www/html/stream", str(root)))
+    if old_paths:
+        text = swapped(text, ("#include /etc/nginx/", f"include {folder}/"))
+        compat = swapped(COMPAT.read_text("utf-8"), ("/var/www/html/stream", str(root)))
+        (folder / COMPAT.name).write_text(compat, "utf-8")
     if "socket" in variants:
         text = swapped(text, ("unix:/run/hotcold/api.sock", f"unix:{unix}"))
     else:
@@ -169,11 +182,17 @@ def checked(folder: Path, main: Path) -> str:
 
 @contextlib.contextmanager
 def nginx(
-    folder: Path, root: Path, api_port: int = 0, variants: tuple[str, ...] = (), unix: Path | None = None
+    folder: Path,
+    root: Path,
+    api_port: int = 0,
+    variants: tuple[str, ...] = (),
+    unix: Path | None = None,
+    *,
+    old_paths: bool = False,
 ) -> Iterator[Nginx]:
-    """A real nginx, which answers by now."""
+    """A real nginx, which answers by now. `old_paths`: with hotcold-compat.conf."""
     port = free_port()
-    main = configured(folder, root, api_port, port, *variants, unix=unix)
+    main = configured(folder, root, api_port, port, *variants, unix=unix, old_paths=old_paths)
     started = Nginx(folder, port, tls="tls" in variants)
     command = ["nginx", "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(main)]
     with process(command, folder / "nginx.log") as running:

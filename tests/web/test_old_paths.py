@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hotcold_inotify.web import oldpaths
 from hotcold_inotify.web.oldpaths import LiveList, in_force_first
+from hotcold_inotify.web.tree import Tree
 from tests.web.stage import KINDS, NOW, Client, client, move, write
 
 ON = "compat_links = true"
@@ -214,7 +214,7 @@ async def test_a_playlist_that_is_being_written_in_place_is_read_again(
     write(device / "output.m3u8", NOW, b"")
     new = live(device / "segments", NOW)
     written: list[bytes] = []
-    monkeypatch.setattr(oldpaths.time, "sleep", lambda _seconds: written.append(live(device, NOW)))
+    monkeypatch.setattr("hotcold_inotify.web.oldpaths.time.sleep", lambda _seconds: written.append(live(device, NOW)))
     found = await asked.ask(f"{BASE}/output.m3u8")
     assert written == [found.body]
     # One that was left empty is not waited for.
@@ -356,10 +356,10 @@ async def test_a_token_is_asked_for_and_other_names_are_refused(root: Path, devi
     write(device / SEGMENT)
     live(device, NOW)
     asked = client(root, f'{ON}\n[web]\ntoken_file = "{tmp_path}/token"')
+    known = {"authorization": "Bearer 0123456789abcdef"}
     for path in (SEGMENT, "output.m3u8"):
         url = f"{BASE}/{path}"
         assert (await asked.ask(url)).status == 401
-        known = {"authorization": "Bearer 0123456789abcdef"}
         assert (await asked.ask(url, headers=known)).status == 200
         assert (await asked.ask(url, headers=known | {"host": "rebound.example"})).status == 421
     assert (await asked.ask("/host/stream/nobody/output.m3u8", headers=known)).status == 404
@@ -382,14 +382,14 @@ async def test_a_folder_that_fails_costs_an_answer_and_no_descriptor(
     device: Path, asked: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(device / SEGMENT, NOW, b"old")
-    real = oldpaths.Tree.beneath
+    real = Tree.beneath
 
-    def failing(self: oldpaths.Tree, path: str, below: str) -> object:
+    def failing(self: Tree, path: str, below: str) -> object:
         if below == f"segments/9/{SEGMENT}":
             raise OSError(5, "Input/output error", "/secret/place")
         return real(self, path, below)
 
-    monkeypatch.setattr(oldpaths.Tree, "beneath", failing)
+    monkeypatch.setattr(Tree, "beneath", failing)
     found = await asked.ask(f"{BASE}/{SEGMENT}", fails=True)
     assert (found.status, found.json()) == (500, {"error": "the server failed; its log says why"})
     # What a player asks for is not looked for in the hours.
