@@ -1,1 +1,1 @@
-"""What the reactor costs beside those who do the same: polling, watchdog, inotifywait, and a floor in C."""
+"""What the reactor costs beside those who do the same: polling, watchdog, inotifywait, incron, and a floor in C."""

@@ -18,6 +18,7 @@ from typing import Final
 import attrs
 
 from benchmarks.comparison.arena import Arena
+from benchmarks.comparison.workload import HOTS
 
 _SCRIPTS: Final = Path(__file__).parent / "contenders"
 _CLONE: Final = Path(__file__).parents[2]
@@ -36,17 +37,21 @@ class Contender:
     name: str
     command: Callable[[Arena], list[str]]
     ready: str = "ready"
-    """What it says when it serves; `times` times."""
+    """What it says when it serves; `times` times. Of one that says nothing, "": then it has so many inotify watches."""
     times: int = 1
     needs: str = ""
     """The program without which it cannot run."""
+    root: bool = False
+    """Whether it runs as root only."""
     period: float = 0.0
     """Seconds between two looks of one that polls: it is not waited for at the end."""
 
     @property
     def missing(self) -> str:
         """Why it cannot run here, in words; "" when it can."""
-        return f"{self.name}: left out, {self.needs} is missing" if self.needs and not shutil.which(self.needs) else ""
+        if self.needs and not shutil.which(self.needs):
+            return f"{self.needs} is not installed"
+        return "it runs as root only" if self.root and os.geteuid() else ""
 
 
 @attrs.frozen
@@ -61,6 +66,17 @@ class Running:
     def pid(self) -> int:
         """Of the process that was started; others may descend from it."""
         return self.process.pid
+
+    @property
+    def ready(self) -> bool:
+        """Whether it serves."""
+        if self.contender.ready:
+            said = re.findall(self.contender.ready, self.log.read_text("utf-8", "replace"))
+        else:
+            said = [
+                line for info in _descriptors(self.pid) for line in info.splitlines() if line.startswith("inotify ")
+            ]
+        return len(said) >= self.contender.times
 
     def check(self) -> None:
         """Failed when it has ended."""
@@ -99,7 +115,7 @@ def running(contender: Contender, arena: Arena, core: int) -> Iterator[Running]:
     started = Running(contender, process, log)
     try:
         deadline = time.monotonic() + _PATIENCE
-        while len(re.findall(contender.ready, log.read_text("utf-8", "replace"))) < contender.times:
+        while not started.ready:
             started.check()
             if time.monotonic() > deadline:
                 raise Failed(f"{contender.name} is not ready after {_PATIENCE:.0f} s")
@@ -113,6 +129,14 @@ def running(contender: Contender, arena: Arena, core: int) -> Iterator[Running]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _descriptors(pid: int) -> Iterator[str]:
+    """What the kernel says of each open descriptor of a process, proc_pid_fdinfo(5)."""
+    folder = f"/proc/{pid}/fdinfo"
+    for fd in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # it was closed
+            yield Path(folder, fd).read_text("ascii")
 
 
 def overflows(arena: Arena) -> int:
@@ -149,6 +173,23 @@ def _pipeline(arena: Arena) -> list[str]:
     return [str(_SCRIPTS / "pipeline.sh"), *arena.folders]
 
 
+def _incron(arena: Arena) -> list[str]:
+    # All that the daemon reads and writes is in a folder of its own; the machine's tables and lock are not touched.
+    folder = arena.root.with_suffix(".incron")
+    tables, nobodys = folder / "tables", folder / "users"
+    for one in (tables, nobodys):
+        one.mkdir(parents=True)
+    settings = {"system_table_dir": tables, "user_table_dir": nobodys, "lockfile_dir": folder, "lockfile_name": "lock"}
+    settings |= {"allowed_users": folder / "allowed", "denied_users": folder / "denied"}
+    (folder / "conf").write_text("".join(f"{key} = {value}\n" for key, value in settings.items()), "utf-8")
+    script = _SCRIPTS / "archive.sh"
+    with (tables / "archive").open("w", encoding="utf-8") as table:
+        for path, pattern, limit in zip(*(arena.folders[place::3] for place in range(3)), strict=True):
+            mask = "IN_CLOSE_WRITE,IN_MOVED_TO,recursive=false"
+            table.write(f"{path} {mask} {script} {path} '{pattern}' {limit}\n")
+    return ["incrond", "-n", "-f", str(folder / "conf")]
+
+
 def _floor(arena: Arena) -> list[str]:
     program = arena.root.with_suffix(".floor")
     subprocess.run(["cc", "-O2", "-o", str(program), str(_SCRIPTS / "floor.c")], check=True)
@@ -164,6 +205,9 @@ REACTOR: Final = Contender("reactor", _reactor, ready='"device served"', times=4
 FLOOR: Final = Contender("floor", _floor, needs="cc")
 WATCHDOG: Final = Contender("watchdog", _watchdog)
 INOTIFYWAIT: Final = Contender("inotifywait", _pipeline, ready="Watches established", needs="inotifywait")
+# Two watches more than hot folders: of its tables.
+INCRON: Final = Contender("incron", _incron, ready="", times=len(HOTS) + 2, needs="incrond", root=True)
 ALL: Final = {
-    one.name: one for one in (REACTOR, FLOOR, WATCHDOG, INOTIFYWAIT, polling(0.1), polling(1), polling(5), polling(60))
+    one.name: one
+    for one in (REACTOR, FLOOR, WATCHDOG, INOTIFYWAIT, INCRON, polling(0.1), polling(1), polling(5), polling(60))
 }

@@ -7,7 +7,7 @@ moved. Both are exact: nothing is sampled. Times are Unix ns.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -36,15 +36,17 @@ class History:
     came: tuple[int, ...]
     went: tuple[int, ...]
 
-    def greatest(self, since: int) -> int:
-        """The most that were there an instant before the next one was finished."""
-        most, gone = self.limit, 0
-        for before, at in enumerate(self.came):
+    def before(self) -> Iterator[tuple[int, int]]:
+        """Of each file that came: when, and how many were there an instant before."""
+        gone = 0
+        for earlier, at in enumerate(self.came):
             while gone < len(self.went) and self.went[gone] < at:
                 gone += 1
-            if at >= since:
-                most = max(most, self.limit + before - gone)
-        return most
+            yield at, self.limit + earlier - gone
+
+    def greatest(self, since: int) -> int:
+        """The most that were there an instant before the next one was finished."""
+        return max((count for at, count in self.before() if at >= since), default=self.limit)
 
     def over(self, since: int, until: int) -> float:
         """Share of the time in which more were there than may be."""

@@ -56,8 +56,8 @@ def run(contender: Contender, load: Load, folder: Path) -> Outcome:
         arena = Arena(place / "stream", zone())
         arena.make(load.rate or CYCLE)
         with running(contender, arena, contenders) as started, on(writers):
-            seen = _written(arena, load, place / "closed", started)
-            _settle(arena, load, started)
+            seen = written(arena, load, place / "closed", started)
+            settle(arena, load, started)
             started.check()
             ended, used = time.time_ns(), consumed(started.pid)
             size = memory(started.pid)
@@ -69,7 +69,8 @@ def run(contender: Contender, load: Load, folder: Path) -> Outcome:
     return Outcome(contender.name, load, reckoned, used - seen["processor"], ended - seen["began"], size, full)
 
 
-def _written(arena: Arena, load: Load, result: Path, started: Running) -> dict[str, int]:
+def written(arena: Arena, load: Load, result: Path, started: Running) -> dict[str, int]:
+    """The writer has been and gone; what it said of its start."""
     given = [load.rate, load.seconds, load.warm, load.most, started.pid, int(load.nap)]
     command = [sys.executable, "-m", "benchmarks.comparison.writer", str(arena.root), str(result), *map(str, given)]
     written = subprocess.run(command, check=True, stdout=subprocess.PIPE)
@@ -77,7 +78,7 @@ def _written(arena: Arena, load: Load, result: Path, started: Running) -> dict[s
     return seen
 
 
-def _settle(arena: Arena, load: Load, started: Running) -> None:
+def settle(arena: Arena, load: Load, started: Running) -> None:
     """Until all has been moved that must be; one that looks more seldom than it would be waited for is not."""
     grace = _GRACE if load.rate else _GRACE_FLAT_OUT
     deadline = time.monotonic() + (grace if started.contender.period <= grace else 0)

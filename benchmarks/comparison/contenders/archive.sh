@@ -10,5 +10,7 @@ files=("$1"/$2)
 for ((excess = ${#files[@]} - $3, place = 0; place < excess; place++)); do
     oldest=${files[place]}
     # Another one may have moved it meanwhile.
-    hour=$(date -r "$oldest" +%-H 2> /dev/null) && mv -n "$oldest" "$1/$hour/" 2> /dev/null || :
+    if hour=$(date -r "$oldest" +%-H 2> /dev/null); then
+        mv -n "$oldest" "$1/$hour/" 2> /dev/null || :
+    fi
 done

@@ -1,0 +1,45 @@
+"""The comparison as a part of the benchmark: the plan is carried out, step by step."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from benchmarks.comparison import calls
+from benchmarks.comparison.contender import ALL, cores
+from benchmarks.comparison.findings import Findings, part
+from benchmarks.comparison.finetime import resolution
+from benchmarks.comparison.plan import Step, plan
+from benchmarks.comparison.round import Outcome, run
+from benchmarks.part import Part, Scene
+
+
+def steps(quick: bool) -> int:  # noqa: FBT001 - the parts' contract
+    """How many."""
+    return len(_plan(quick=quick))
+
+
+def measure(scene: Scene) -> Part:
+    """Carry the plan out."""
+    findings = Findings(quick=scene.quick, resolution=resolution(scene.memory, *cores()))
+    findings.left_out.update({name: one.missing for name, one in ALL.items() if one.missing})
+    if calls.missing():
+        findings.left_out["system calls"] = calls.missing()
+    for step in _plan(quick=scene.quick):
+        scene.step(str(step))
+        folder = scene.disk if step.on_disk else scene.memory
+        if step.traced:
+            (one,) = step.contenders
+            findings.calls[one.name] = calls.counted(one, step.load, folder)
+        else:
+            for outcome in _run(step, folder):
+                findings.add(outcome, on_disk=step.on_disk)
+    return part(findings)
+
+
+def _plan(*, quick: bool) -> list[Step]:
+    return [step for step in plan(quick=quick) if not (step.traced and calls.missing())]
+
+
+def _run(step: Step, folder: Path) -> list[Outcome]:
+    with ThreadPoolExecutor(len(step.contenders)) as side_by_side:
+        return list(side_by_side.map(partial(run, load=step.load, folder=folder), step.contenders))
