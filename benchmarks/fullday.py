@@ -1,8 +1,11 @@
 """Makes what a benchmark looks at: a device with a full day in hot and cold folders, and the same day in one mixed
-folder. The sizes are the design's: 5 thumbnails, 2 captures, 2 metadata files and 1 segment a second.
+folder. The rates are the design's: 5 thumbnails, 2 captures, 2 metadata files and 1 segment a second.
+
+A `share` of 1/20 makes every 20th of the files, as slower recorders do: the same hours and minutes, smaller folders.
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -17,6 +20,10 @@ from hotcold_inotify.hours import DAY, HOUR, Calendar, zone
 
 RATES = {"segments": 1.0, "captures": 2.0, "thumbnails": 5.0, "metadata": 2.0}
 """Files a second."""
+LATE = 300
+"""Seconds since the last cleanup of a mixed folder, which comes round every five minutes: so much more than a day is
+in it.
+"""
 _DIGITS = 9  # ffmpeg's %09d
 _PICTURE = b"\xff\xd8" + b"\x00" * 196 + b"\xff\xd9"
 _SEGMENT = b"\x47" * 188
@@ -31,12 +38,18 @@ class Made:
     content: bytes
 
 
-def hot_and_cold(root: Path, now: float) -> Config:
-    """Make `root/capture1` with the hot folders at their limits and 24 full slots; its configuration."""
+def last_moment() -> float:
+    """The end of the running hour (Unix time, UTC): all 24 slots are full then, and no turn of the hour is near."""
+    return (time.time() // HOUR + 1) * HOUR - 0.001
+
+
+def hot_and_cold(root: Path, now: float, share: float = 1.0) -> Config:
+    """Make `root/capture1` with the hot folders at their limits and 24 slots up to `now`; its configuration."""
     config = Config(root=str(root), timezone="UTC")
     calendar = Calendar(zone("UTC"))
     for kind in config.kinds:
-        files = list(_files(kind, now))
+        rate = RATES[kind.name] * share
+        files = list(_files(kind, now, rate))
         hot = {one.number for one in files[-kind.hot_limit :]}
         folder = root / "capture1" / kind.name
         for slot in range(24):
@@ -49,31 +62,33 @@ def hot_and_cold(root: Path, now: float) -> Config:
                 listed.setdefault(slot, []).append(one)
         for slot, segments in listed.items():
             named = kind.pattern.named
-            entries = tuple(playlist.Entry(named(one.number, _DIGITS), 1.0, one.at - 1.0) for one in segments)
-            made = playlist.render(playlist.Playlist(2, entries, ended=len(segments) == HOUR))
+            entries = tuple(playlist.Entry(named(one.number, _DIGITS), 1 / rate, one.at - 1 / rate) for one in segments)
+            target = math.ceil(1 / rate) + 1
+            made = playlist.render(playlist.Playlist(target, entries, ended=len(segments) == round(HOUR * rate)))
             (folder / str(slot) / PLAYLIST).write_bytes(made)
     return config
 
 
-def mixed(folder: Path, now: float) -> int:
-    """Make one folder with all files of the day, as recorders without hour folders leave it; how many there are."""
+def mixed(folder: Path, now: float, share: float = 1.0) -> int:
+    """Make one folder with all files of the day and of the time since the last cleanup, as recorders without hour
+    folders leave it; how many there are: 867,000 at the end of an hour.
+    """
     folder.mkdir(parents=True)
     count = 0
     for kind in Config().kinds:
-        for one in _files(kind, now):
+        for one in _files(kind, now, RATES[kind.name] * share, LATE):
             _write(folder, kind, one)
             count += 1
     return count
 
 
-def _files(kind: Kind, now: float) -> Iterator[Made]:
-    """A day of one kind, oldest first, the last one just finished."""
-    rate = RATES[kind.name]
+def _files(kind: Kind, now: float, rate: float, late: float = 0.0) -> Iterator[Made]:
+    """A day of one kind, and so many seconds more, oldest first, the last one just finished."""
     # From the turn of the hour that is 23 hours before the running one: 24 slots, one of them running.
-    first = (now // HOUR) * HOUR - DAY + HOUR
-    count = int((now - first) * rate)
-    for number in range(count):
-        at = first + (number + 1) / rate
+    first = (now // HOUR) * HOUR - DAY + HOUR - late
+    for number in range(int((now - first) * rate + 0.5)):
+        # A hundredth before its time: the last one of an hour is within it.
+        at = first + (number + 1) / rate - 0.01
         yield Made(number, min(at, now), _content(kind, number, at))
 
 
