@@ -89,7 +89,7 @@ def programs(text: str) -> Iterator[str]:
     """The absolute paths in the lines of a crontab or a unit that may be programs it starts."""
     for line in text.splitlines():
         if not line.lstrip().startswith(("#", ";")):
-            yield from re.findall(r"(?<![\w./-])/[\w./+@-]*\w", line)
+            yield from re.findall(r"(?<![\w./*-])/[\w./+@-]*\w", line)
 
 
 def of_job(where: str, suspicion: Suspicion, *, crontab: bool) -> Finding:
