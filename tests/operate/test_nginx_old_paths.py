@@ -1,6 +1,6 @@
 """A real nginx with hotcold-compat.conf: the paths of the layout before hot and cold, while a host changes over.
 
-The last test reads for HOTCOLD_NGINX_OLD_SECONDS, 4 unless the environment says otherwise.
+The last test reads for HOTCOLD_NGINX_OLD_SECONDS, 3 unless the environment says otherwise.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from tests.live.test_commands import hotcold
 from tests.operate.proxied import Got, Nginx, Served, checked, configured, get, nginx
 from tests.operate.stack import KINDS, Feeder, api, content, reactor
 
-SECONDS: Final = float(os.environ.get("HOTCOLD_NGINX_OLD_SECONDS", "4"))
+SECONDS: Final = float(os.environ.get("HOTCOLD_NGINX_OLD_SECONDS", "3"))
 SEED: Final = 7
 TOKEN: Final = "a-token-that-nobody-guesses"  # noqa: S105 (of this test alone)
 BASE: Final = "/host/stream/capture1"

@@ -229,7 +229,7 @@ async def test_a_playlist_that_is_being_written_in_place_is_read_again(
 async def test_a_path_never_misses_a_file_that_moves(device: Path, asked: Client, way: tuple[str, ...]) -> None:
     """Whichever layout's path is asked for."""
     places = {"old": device / "captures", "hot": device / "thumbnails", "14": device / "thumbnails" / "14"}
-    names = [KINDS["thumbnails"].format(number) for number in range(200)]
+    names = [KINDS["thumbnails"].format(number) for number in range(100)]
     for place in places.values():
         place.mkdir(parents=True)
     for name in names:
@@ -251,7 +251,7 @@ async def test_a_path_never_misses_a_file_that_moves(device: Path, asked: Client
             statuses[(await asked.ask(f"{BASE}/{folder}/{names[under_way]}")).status] += 1
     mover.join()
     assert set(statuses) == {200}
-    assert statuses[200] > 50
+    assert statuses[200] > 30
 
 
 @pytest.mark.parametrize(
