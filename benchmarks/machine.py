@@ -64,6 +64,6 @@ def _says(command: tuple[str, ...]) -> str:
     """The first version number in what a program says of itself; "" when it is not there."""
     if not shutil.which(command[0]):
         return ""
-    said = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10)
+    said = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", timeout=10)
     found = re.search(r"\d+(\.\d+)+", said.stdout + said.stderr)
     return found[0] if found else "unknown"

@@ -46,8 +46,10 @@ def draw(plot: Plot, folder: Path) -> None:
         if plot.log_y:
             axes.set_yscale("log")
         else:
+            axes.margins(y=0.08)
             axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(FuncFormatter(_tick))
+        times = all(figure.unit == "us" for series in plot.series for figure in series.figures)
+        axes.yaxis.set_major_formatter(FuncFormatter(_time if times else _tick))
         if len(plot.series) > 1:
             # Beside the axes, so that it lies on nothing.
             axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
@@ -104,3 +106,11 @@ def _medians(series: Series) -> list[float]:
 
 def _tick(value: float, _place: object = None) -> str:
     return f"{value:,.0f}" if value == 0 or math.isclose(value, round(value)) else f"{value:g}"
+
+
+def _time(value: float, _place: object = None) -> str:
+    """Of microseconds, in the unit that keeps it short."""
+    for unit, size in (("s", 1e6), ("ms", 1e3)):
+        if value >= size:
+            return f"{value / size:,g} {unit}"
+    return f"{value:g} us"

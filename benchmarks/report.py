@@ -12,9 +12,9 @@ from benchmarks.machine import Machine
 from benchmarks.part import Cell, Figure, Part, Table, Target
 
 _READ = """\
-Ratios are the result: they say what a design costs beside another one on the same machine, in the same minutes. Absolute
-times are context, of this machine alone. A figure is the median of its rounds, with the least and the most beside it where
-there was more than one. Each value of each round is in `results.json`.
+Ratios are the result: they say what a design costs beside another one on the same machine, in the same minutes.
+Absolute times are context, of this machine alone. A figure is the median of its rounds, with the least and the most
+beside it where there was more than one. Each value of each round is in `results.json`.
 """
 
 
@@ -59,10 +59,19 @@ def text(cell: Cell) -> str:
     """A cell as it is read."""
     if not isinstance(cell, Figure):
         return f"{cell:,}" if isinstance(cell, int) else cell
+    cell = _short(cell)
     unit = f" {cell.unit}" if cell.unit else ""
     if len(cell.values) == 1 or cell.least == cell.most:
         return number(cell.median) + unit
     return f"{number(cell.median)} ({number(cell.least)}..{number(cell.most)}){unit}"
+
+
+def _short(figure: Figure) -> Figure:
+    """Times in the unit that keeps them short."""
+    for unit, larger in (("us", "ms"), ("ms", "s")):
+        if figure.unit == unit and figure.median >= 10_000:
+            figure = Figure.of([value / 1000 for value in figure.values], larger)
+    return figure
 
 
 def number(value: float) -> str:

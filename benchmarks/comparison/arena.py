@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from benchmarks.comparison.workload import HOTS, Hot
-from benchmarks.comparison.writer import write
+from benchmarks.comparison.writer import LivePlaylist, write
 
 
 def zone() -> str:
@@ -49,11 +49,18 @@ class Arena:
             for slot in range(24):
                 (folder / str(slot)).mkdir(parents=True)
             content = os.urandom(hot.kind.size)
+            gap = 1 / hot.rate(rate)
+            # It lists them all: a reactor that was there when they came would know how long each is.
+            live = (
+                LivePlaylist(str(folder), now - (hot.kind.limit + 1) * gap, hot.kind.limit) if hot.kind.live else None
+            )
             for number in range(hot.kind.limit):
                 path = f"{folder}/{hot.kind.named(number)}"
                 write(path, content)
-                at = now - (hot.kind.limit - number) / hot.rate(rate)
+                at = now - (hot.kind.limit - number) * gap
                 os.utime(path, (at, at))
+                if live is not None:
+                    live.add(hot.kind.named(number), at)
 
     @property
     def folders(self) -> list[str]:

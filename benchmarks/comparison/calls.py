@@ -31,11 +31,10 @@ def counted(contender: Contender, load: Load, folder: Path) -> float:
     try:
         arena = Arena(place / "stream", zone())
         arena.make(load.rate)
-        with running(contender, arena, movers) as started:
-            with _tracing(started, movers, place / "calls"), on(writers):
-                began = time.time_ns()
-                written(arena, load, place / "closed", started)
-                settle(arena, load, started)
+        with running(contender, arena, movers) as started, _tracing(started, movers, place / "calls"), on(writers):
+            began = time.time_ns()
+            written(arena, load, place / "closed", started)
+            settle(arena, load, started)
         moves = [one.changed for found in arena.found() for one in found.places.values() if one.slot is not None]
         moved = sum(at >= began for at in moves)
         return _total((place / "calls").read_text("utf-8")) / moved

@@ -61,7 +61,9 @@ def part(findings: Findings) -> Part:
     if findings.left_out:
         rows = tuple(findings.left_out.items())
         tables.append(Table("Left out of the comparison", ("what", "why"), rows))
-    plots = [_by_rate(findings, "comparison-latency", "From close to archived, median", "us", _p50)]
+    plots = [
+        _by_rate(findings, "comparison-latency", "From a file's close to the move that it causes, median", "us", _p50)
+    ]
     plots += [_by_rate(findings, "comparison-processor", "Processor time a moved file", "us", _each)]
     return Part("Comparison", tuple(tables), tuple(_targets(findings)), (_hot_count(findings), *plots))
 
@@ -135,14 +137,14 @@ def _at(findings: Findings, rate: float, *, on_disk: bool = False) -> Table:
 
 
 _NOTE: Final = (
-    "Latency: from the close of a file to the move of the one that it pushes out; of one that had not moved at the end, "
-    "the time until then. CPU: user and system, of all processes. Hot at most: the fullest folder, an instant before its "
-    "next file. Each contender has one core, the writer the other. Times are read from the moved files themselves:"
+    "Latency: from the close of a file to the move of the one that it pushes out; of one that had not moved at the "
+    "end, the time until then. CPU: user and system, of all processes. Hot at most: the fullest folder, an instant "
+    "before its next file. Each contender has one core, the writer another. Times are read from the files themselves:"
 )
 _NOTES: Final = {
     DESIGN: "The design's host: four devices, 40 files/s in all. The reactor and the slowest polling archiver run side "
     "by side there, each with its own files.",
-    0.0: "As fast as one writer can. Overflows: of the reactor's queues; what they hid was found by a look at the folder.",
+    0.0: "As fast as one writer can. Overflows: of the reactor's queues; what they hid is found by a look.",
 }
 
 

@@ -23,6 +23,8 @@ class Kind:
     share: int
     limit: int
     size: int
+    live: bool = False
+    """Whether a live playlist lists them."""
 
     @property
     def pattern(self) -> str:
@@ -40,7 +42,7 @@ class Kind:
 
 
 KINDS: Final = (
-    Kind("segments", "segment_", ".ts", share=1, limit=10, size=40_000),
+    Kind("segments", "segment_", ".ts", share=1, limit=10, size=40_000, live=True),
     Kind("captures", "capture_", ".jpg", share=2, limit=100, size=60_000),
     Kind("thumbnails", "capture_", "_thumbnail.jpg", share=5, limit=100, size=15_000),
     Kind("metadata", "capture_", ".json", share=2, limit=100, size=1_000),

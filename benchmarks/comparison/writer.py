@@ -33,10 +33,10 @@ _LISTED: Final = 6  # segments in a live playlist, as the launcher has it
 class LivePlaylist:
     """A device's `output.m3u8`, replaced with each segment as ffmpeg does it: under another name, then renamed."""
 
-    def __init__(self, folder: str, at: float) -> None:
-        """`at`: Unix time at which the first segment that it will list begins."""
+    def __init__(self, folder: str, at: float, listed: int = _LISTED) -> None:
+        """`at`: Unix time at which the first segment that it will list begins. It lists so many."""
         self._path = f"{folder}/output.m3u8"
-        self._entries: deque[str] = deque(maxlen=_LISTED)
+        self._entries: deque[str] = deque(maxlen=listed)
         self._count = 0
         self._at = at
 
@@ -69,7 +69,7 @@ def main() -> None:
     most, pid, nap = map(int, sys.argv[6:9])
     folders = [f"{root}/{hot.path}/" for hot in HOTS]
     contents = [os.urandom(hot.kind.size) for hot in HOTS]
-    lives = {hot: LivePlaylist(f"{root}/{hot.path}", time.time()) for hot in HOTS if hot.kind.name == "segments"}
+    lives = {hot: LivePlaylist(f"{root}/{hot.path}", time.time()) for hot in HOTS if hot.kind.live}
     if len(lives) != DEVICES:
         raise AssertionError("each device has its segments")
     by_place = [lives.get(hot) for hot in HOTS]
