@@ -33,7 +33,7 @@ def show(config: Config, *, user: str | None, as_json: bool, host: Host | None =
         if not report.devices:
             click.echo("no device is there; make one: hotcold init capture1", err=True)
     if report.fails:
-        raise Failed(f"{sum(one.trouble.severity.fails for one in report.findings)} things would go wrong")
+        raise Failed(f"found: {sum(one.trouble.severity.fails for one in report.findings)}, each with its remedy")
 
 
 def _document(config: Config, report: Report) -> dict[str, object]:
@@ -52,7 +52,7 @@ def _document(config: Config, report: Report) -> dict[str, object]:
 def _lines(config: Config, report: Report) -> Iterator[Text]:
     """A block for each trouble, the worst first, and what was not looked at."""
     runs = "no reactor runs" if report.reactor is None else f"reactor: process {report.reactor}"
-    yield Text(f"{config.root} · {len(report.devices)} devices · as {report.user} · {runs}")
+    yield Text(f"{config.root} · devices: {len(report.devices)} · as {report.user} · {runs}")
     for trouble, found in _grouped(report.findings):
         yield Text.assemble(f"\n{trouble.severity.value:<14} ", (trouble.text, "bold"), style=_STYLES[trouble.severity])
         yield Text(f"{'why':<14} {trouble.why}")

@@ -9,6 +9,7 @@ import attrs
 from hotcold_inotify import hours
 from hotcold_inotify.config import Config
 from hotcold_inotify.disk import Home, find_devices, holder
+from hotcold_inotify.disk.rootlock import LOCK_NAME
 from hotcold_inotify.disk.space import spaces
 from hotcold_inotify.doctor import folders, jobs, reactors
 from hotcold_inotify.doctor.encoders import writers
@@ -83,6 +84,10 @@ class _Look:
         return Report(self._user.name, self._pid, names, findings, self._missed.texts(), self._warnings)
 
     def _reactors(self) -> Iterator[Finding]:
+        lock = os.path.join(self._config.root, LOCK_NAME)
+        if self._pid is None and os.path.exists(lock) and not os.access(lock, os.R_OK):
+            self._missed.add(f"{lock}: who has it, if anybody; run it as root")
+            return
         listen = self._config.metrics.listen
         newest = self._newest()
         yield from service.judge(
@@ -176,4 +181,4 @@ class _Look:
         where = [self._config.root, *(path for device in self._devices for path in (device.path, device.cold_path))]
         paths = Paths([*where, *([self._config.cold_root] if self._config.cold_root else [])])
         yield from jobs.jobs(self._host, paths, self._missed)
-        yield from jobs.rival_processes(self._host, self._processes, paths, self._missed)
+        yield from jobs.rival_processes(self._host, self._processes, self._pid, paths, self._missed)

@@ -33,6 +33,7 @@ class Missed:
 
     def __init__(self) -> None:
         self._said: dict[str, None] = {}
+        self._refused: dict[str, dict[str, None]] = {}
 
     def add(self, what: str) -> None:
         """One more."""
@@ -43,11 +44,15 @@ class Missed:
         if error.errno not in _NOT_TO_BE_HAD:
             raise error
         if error.errno not in _GONE:
-            self.add(f"{path}: {error.strerror}")
+            self._refused.setdefault(os.strerror(error.errno or 0), {})[path] = None
 
     def texts(self) -> tuple[str, ...]:
-        """All of it."""
-        return tuple(self._said)
+        """All of it; of many paths that refused in one way, the first."""
+        refused = []
+        for reason, paths in self._refused.items():
+            first, *more = paths
+            refused.append(f"{first}{f' and {len(more)} more' if more else ''}: {reason}")
+        return (*self._said, *refused)
 
 
 def read(path: str, missed: Missed, at_most: int = -1) -> str | None:

@@ -67,9 +67,11 @@ def _script(path: str, missed: Missed) -> str | None:
     return None if text is None or "\0" in text else text
 
 
-def rival_processes(host: Host, known: dict[int, Process], paths: Paths, missed: Missed) -> Iterator[Finding]:
+def rival_processes(
+    host: Host, known: dict[int, Process], reactor: int | None, paths: Paths, missed: Missed
+) -> Iterator[Finding]:
     """Those that run on: what is over a moment later was somebody at work, or one of our own."""
-    ours = line_of(os.getpid(), known)
+    ours = line_of(os.getpid(), known) | {reactor}
     suspects = [process for process in known.values() if process.pid not in ours and _is_suspect(process, paths)]
     if suspects:
         time.sleep(_PATIENCE)

@@ -40,17 +40,21 @@ def judge(limits: Limits, devices: int, kinds: int) -> Iterator[Finding]:
     )
     for trouble, name, most, used, needed in pairs:
         if most is not None and used + needed > most:
-            detail = f"{needed} needed for {devices} devices, {used} in use by {limits.user} already, {most} allowed"
+            detail = f"{needed} needed for {_count(devices)}, {used} in use by {limits.user} already, {most} allowed"
             yield _raised(trouble, name, detail, used + needed)
     if limits.max_queued is not None and limits.max_queued < _LEAST_QUEUE:
         detail = f"{limits.max_queued} events, less than half a minute of a usual device"
         yield _raised(Trouble.QUEUE, "max_queued_events", detail, 65_536)
     needed = _DESCRIPTORS + _DESCRIPTORS_A_DEVICE * devices
     if limits.descriptors is not None and limits.descriptors < needed:
-        detail = f"some {needed} needed for {devices} devices, {limits.descriptors} allowed"
+        detail = f"some {needed} needed for {_count(devices)}, {limits.descriptors} allowed"
         yield Finding(Trouble.DESCRIPTORS, f"open files of {limits.user}", detail, "LimitNOFILE=65536 in the unit")
 
 
 def _raised(trouble: Trouble, name: str, detail: str, least: int) -> Finding:
     default = {"max_user_instances": 1_024, "max_user_watches": 524_288}.get(name, 0)
     return Finding(trouble, f"fs.inotify.{name}", detail, f"sysctl -w fs.inotify.{name}={max(2 * least, default)}")
+
+
+def _count(devices: int) -> str:
+    return "1 device" if devices == 1 else f"{devices} devices"

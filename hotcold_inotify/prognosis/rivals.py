@@ -67,7 +67,6 @@ def suspicious_job(text: str, paths: Paths) -> Suspicion | None:
             continue
         if found := _ASSIGNMENT.match(line):
             known[found[1]] = found[3]
-            continue
         filled = _VARIABLE.sub(lambda name: known.get(name[1] or name[2], name[0]), line)
         if _NAMES.search(filled) or (_TAKES_AWAY.search(filled) and paths.in_line(filled)):
             return Suspicion(filled.strip()[:_LONGEST], number)

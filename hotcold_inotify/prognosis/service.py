@@ -44,7 +44,8 @@ def judge(service: Service) -> Iterator[Finding]:
 
 
 def _missing(service: Service, said: str) -> Finding:
-    for pid, root in service.elsewhere:
+    if service.elsewhere:
+        others = ", ".join(f"process {pid} has {root}" for pid, root in service.elsewhere)
         remedy = f'root = "{service.root}" in its configuration, then systemctl restart hotcold'
-        return Finding(Trouble.OTHER_ROOT, service.root, f"{said}; process {pid} has {root}", remedy)
+        return Finding(Trouble.OTHER_ROOT, service.root, f"{said}; {others}", remedy)
     return Finding(Trouble.NO_REACTOR, service.root, said, _START)

@@ -63,6 +63,8 @@ def test_what_suffices_is_not_told() -> None:
 def test_each_limit_that_does_not_suffice(change: dict[str, Any], trouble: Trouble, remedy: str) -> None:
     (found,) = limits.judge(attrs.evolve(ENOUGH, **change), 16, 4)
     assert (found.trouble, found.remedy) == (trouble, remedy)
+    (one,) = limits.judge(Limits("hotcold", 1, None, None, 0, 0, None), 1, 4)
+    assert one.detail == "2 needed for 1 device, 0 in use by hotcold already, 1 allowed"
 
 
 def test_a_limit_suffices_to_the_last_one() -> None:
