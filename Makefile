@@ -79,8 +79,8 @@ torture: packages $(VENV)/installed-for-tests ## kills, power cuts, floods, a da
 	HOTCOLD_KILLS=10000 HOTCOLD_CUTS=200 HOTCOLD_TURNS=30 HOTCOLD_STORIES=500 HOTCOLD_BACKLOG=1000000 HOTCOLD_FLOOD=3 \
 	    $(BIN)/python -m pytest -s tests/faults tests/live/test_backlog.py tests/live/test_floods.py
 
-bench: $(VENV)/installed ## how long the API takes on a full day, beside one mixed folder (some minutes, 5 GB of small files)
-	$(BIN)/python benchmarks/api.py
+bench: $(VENV)/installed-for-bench ## what it costs, beside its alternatives and beside mixed folders (15 minutes)
+	$(BIN)/python -m benchmarks
 
 install: $(VENV)/installed ## as root: the services, for systemd; below DESTDIR where that is set
 	deploy/install.sh stage build/install "$(BINDIR)"
@@ -106,4 +106,8 @@ $(VENV)/installed: pyproject.toml .ci/constraints.txt
 
 $(VENV)/installed-for-tests: $(VENV)/installed
 	$(PIP_INSTALL) --editable '.[test]'
+	touch $@
+
+$(VENV)/installed-for-bench: $(VENV)/installed
+	$(PIP_INSTALL) --editable '.[bench]'
 	touch $@

@@ -1,0 +1,1 @@
+"""What hotcold_inotify costs, measured: `python -m benchmarks`, and scripts for single questions."""
