@@ -1,6 +1,6 @@
 """A hot folder with a million files at start: how fast they leave, and what the other devices notice of it.
 
-    .venv/bin/python benchmarks/backlog.py [--files 1000000] [--kind captures] [--others 3] [--rate 10]
+    .venv/bin/python -m benchmarks.backlog [--files 1000000] [--kind captures] [--others 3] [--rate 10]
 
 It makes the files, moves them all by a bare loop of os.rename (the rate to compare with), gives them to a device, and
 starts `hotcold run`, while each other device gets its files at a steady pace. A reactor without the backlog runs first,

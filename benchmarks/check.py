@@ -1,6 +1,6 @@
 """`hotcold check` on a day of four devices: how long it takes, how much memory, and that it finds what is wrong.
 
-    .venv/bin/python benchmarks/check.py [--files 3000000] [--devices 4] [--folder /dev/shm]
+    .venv/bin/python -m benchmarks.check [--files 3000000] [--devices 4] [--folder /dev/shm]
 
 It makes a sound tree with full hours, runs the command on it in a process of its own, breaks something in each
 device, and runs it again, then with `--repair`, and once more. Only segments have a content, of one byte. Three million

@@ -1,6 +1,6 @@
 """How fast a mixed tree of a million files is migrated and put back, beside a bare loop of os.rename over the same.
 
-    .venv/bin/python benchmarks/migrate.py [--files 1000000] [--hours 30] [--folder /dev/shm]
+    .venv/bin/python -m benchmarks.migrate [--files 1000000] [--hours 30] [--folder /dev/shm]
 
 The bare loop moves the tree from where it was made to where it is migrated. Beside the wall clock's, the ratios of the
 processor's time are printed, which other work on the machine disturbs less. A million small files on tmpfs take 5 GB.
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from oldtree import inventory, make
 
+from benchmarks.oldtree import inventory, make
 from tests.live.pace import memory_peak
 
 

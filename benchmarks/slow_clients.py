@@ -1,6 +1,6 @@
 """The screenshot's median alone, and beside 200 clients that read a byte now and then.
 
-    .venv/bin/python benchmarks/slow_clients.py [--clients 200] [--requests 1000]
+    .venv/bin/python -m benchmarks.slow_clients [--clients 200] [--requests 1000]
 
 It makes a device with a picture, a large segment and an hour's playlist in a temporary folder, and starts `hotcold
 serve` on it. Half of the slow clients load the segment, half the playlist.
