@@ -16,6 +16,7 @@ from hotcold_inotify.doctor.encoders import writers
 from hotcold_inotify.doctor.folders import Content
 from hotcold_inotify.doctor.host import Host, Missed, read
 from hotcold_inotify.doctor.processes import Process, inotify_use, processes
+from hotcold_inotify.doctor.unit import writable
 from hotcold_inotify.doctor.whom import service_user
 from hotcold_inotify.hours import Calendar
 from hotcold_inotify.prognosis import Finding, access, capacity, encoder, limits, mounts, service, timekeeping
@@ -130,6 +131,8 @@ class _Look:
         who = "self" if self._reactor is None else str(self._reactor.pid)
         text = read(f"{self._host.proc}/{who}/mountinfo", self._missed)
         known = mounts.parse(text or read(f"{self._host.proc}/self/mountinfo", self._missed) or "")
+        if self._reactor is None:
+            known = mounts.bound(known, writable(self._host, self._missed))
         found = [pair for device in self._devices for pair in folders.pairs(device, self._config.kinds, known)]
         yield from mounts.judge(found)
 

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from hotcold_inotify.config import Kind
-from hotcold_inotify.disk import SLOT_NAMES, SURVIVED, Folder, Home, list_hot
+from hotcold_inotify.disk import SLOT_NAMES, Folder, Home, list_hot
 from hotcold_inotify.disk.filesystem import written_elsewhere
 from hotcold_inotify.doctor.host import Missed
 from hotcold_inotify.doctor.whom import group_name, user_name
@@ -43,13 +43,13 @@ def content(device: Home, kind: Kind, calendar: Calendar, missed: Missed) -> Con
     """None: there is no such folder, or it is missed."""
     try:
         with device.open(kind, calendar) as folder:
-            return _content(folder)
+            return _content(folder, missed)
     except OSError as error:
         missed.failed(error.filename or f"{device.path}/{kind.name}", error)
         return None
 
 
-def _content(folder: Folder) -> Content:
+def _content(folder: Folder, missed: Missed) -> Content:
     sizes: list[int] = []
     mtimes: list[float] = []
     owners: dict[int, str] = {}
@@ -64,19 +64,18 @@ def _content(folder: Folder) -> Content:
         owners.setdefault(found.st_uid, name)
         if newest is None or found.st_mtime > newest.mtime:
             newest = Newest(os.path.join(folder.hot_path, name), found.st_mtime)
-    held = sum(_count(folder.cold_fd, slot) for slot in SLOT_NAMES)
+    held = sum(_count(folder, slot, missed) for slot in SLOT_NAMES)
     kind = folder.kind
     flow = Flow(kind.name, kind.retention, kind.playlist, held, sizes, mtimes)
     return Content(flow, newest, tuple(owners.items()))
 
 
-def _count(fd: int, slot: str) -> int:
+def _count(folder: Folder, slot: str, missed: Missed) -> int:
     try:
-        opened = os.open(slot, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        opened = os.open(slot, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.cold_fd)
     except OSError as error:
-        if error.errno not in SURVIVED:
-            raise
-        return 0  # `hotcold check` tells of a slot that is none, and the look at permissions of one that is closed
+        missed.failed(os.path.join(folder.cold_path, slot), error)
+        return 0
     try:
         with os.scandir(opened) as found:
             return sum(1 for _ in found)
@@ -138,7 +137,7 @@ def _entry(path: str, user: User, missed: Missed, *, own: bool) -> Entry | None:
     entry = Entry(path, found.st_mode, found.st_uid, found.st_gid, owner, own)
     return attrs.evolve(
         entry,
-        immutable=own and _is_unchangeable(path),
+        immutable=own and _is_unchangeable(path, missed),
         open_anyway=refuses(user, entry) and _is_open_anyway(path, user, missed, own=own),
     )
 
@@ -157,13 +156,12 @@ def _is_open_anyway(path: str, user: User, missed: Missed, *, own: bool) -> bool
     return True
 
 
-def _is_unchangeable(path: str) -> bool:
+def _is_unchangeable(path: str, missed: Missed) -> bool:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno not in SURVIVED:
-            raise
-        return False  # whom the mode keeps out is told of that
+        missed.failed(path, error)
+        return False
     try:
         flags = fcntl.ioctl(fd, _GETFLAGS, bytes(8))
     except OSError as error:

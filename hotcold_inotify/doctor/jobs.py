@@ -53,15 +53,21 @@ def _of_text(path: str, text: str, paths: Paths, missed: Missed, *, crontab: boo
 
 def _text(path: str, missed: Missed) -> str | None:
     """None: it is no file, or missed."""
-    return read(path, missed, _MOST) if os.path.isfile(path) else None
+    return read(path, missed, _MOST) if stat.S_ISREG(_mode(path, missed)) else None
+
+
+def _mode(path: str, missed: Missed) -> int:
+    """0: it is not there, or missed."""
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        missed.failed(path, error)
+        return 0
 
 
 def _script(path: str, missed: Missed) -> str | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None  # a word of the line that is no path, or one that cron cannot start either
-    if not stat.S_ISREG(found.st_mode) or not (path.endswith(_SCRIPTS) or found.st_mode & 0o111):
+    mode = _mode(path, missed)
+    if not stat.S_ISREG(mode) or not (path.endswith(_SCRIPTS) or mode & 0o111):
         return None
     text = read(path, missed, _MOST)
     return None if text is None or "\0" in text else text

@@ -30,9 +30,12 @@ class Process:
 def processes(host: Host, missed: Missed) -> dict[int, Process]:
     """All that have a command line, by number; kernel threads have none."""
     if "hidepid=" in (read(f"{host.proc}/self/mountinfo", missed) or "") and os.geteuid() != 0:
-        missed.add(f"processes of other users: {host.proc} is mounted with hidepid")
+        missed.add(f"the processes of other users: {host.proc} is mounted with hidepid")
     found = (_process(path, missed) for path in entries(host.proc, missed) if os.path.basename(path).isdigit())
-    return {process.pid: process for process in found if process is not None}
+    known = {process.pid: process for process in found if process is not None}
+    if closed := sum(process.cwd is None for process in known.values()):
+        missed.add(f"the folders of {closed} processes that are not ours: run it as root")
+    return known
 
 
 def _process(path: str, missed: Missed) -> Process | None:
@@ -42,8 +45,10 @@ def _process(path: str, missed: Missed) -> Process | None:
         return None
     try:
         cwd = os.readlink(f"{path}/cwd")
-    except OSError:
-        cwd = None  # only who needs it says so
+    except PermissionError:
+        cwd = None
+    except (FileNotFoundError, ProcessLookupError):
+        return None  # it has ended
     return Process(
         int(os.path.basename(path)),
         int(status["PPid"]),

@@ -3,13 +3,11 @@
 import grp
 import os
 import pwd
-import re
 
-from hotcold_inotify.doctor.host import Host, Missed, entries, read
+from hotcold_inotify.doctor.host import Host, Missed
 from hotcold_inotify.doctor.processes import Process
+from hotcold_inotify.doctor.unit import unit_user
 from hotcold_inotify.prognosis.access import User
-
-_UNIT = "hotcold.service"
 
 
 class NoSuchUser(Exception):
@@ -22,7 +20,7 @@ def service_user(host: Host, asked: str | None, reactor: Process | None, missed:
         return _named(asked)
     if reactor is not None:
         return User(user_name(reactor.uid), reactor.uid, reactor.gid, reactor.groups)
-    unit = _unit_user(host, missed)
+    unit = unit_user(host, missed)
     return _named(unit) if unit is not None else _named(user_name(os.geteuid()))
 
 
@@ -35,16 +33,6 @@ def _named(name: str) -> User:
         raise NoSuchUser(f"{name}: no such user; name the one that the service runs as: --user NAME") from None
     groups = frozenset(os.getgrouplist(found.pw_name, found.pw_gid))
     return User(found.pw_name, found.pw_uid, found.pw_gid, groups)
-
-
-def _unit_user(host: Host, missed: Missed) -> str | None:
-    """What the installed unit and its drop-ins say last, systemd.exec(5)."""
-    texts = []
-    for folder in (f"{host.lib}/systemd/system", f"{host.etc}/systemd/system"):
-        texts.append(read(f"{folder}/{_UNIT}", missed))
-        texts += [read(path, missed) for path in entries(f"{folder}/{_UNIT}.d", missed) if path.endswith(".conf")]
-    found = re.findall(r"^User=(\S+)", "\n".join(text for text in texts if text), re.MULTILINE)
-    return str(found[-1]) if found else None
 
 
 def user_name(uid: int) -> str:

@@ -1,7 +1,7 @@
 """By which mounts the folders are reached, proc(5) mountinfo: what rename(2) and inotify(7) will do there."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -61,6 +61,13 @@ def mount_of(mounts: Iterable[Mount], path: str) -> Mount | None:
         if above and (found is None or len(mount.point) >= len(found.point)):
             found = mount
     return found
+
+
+def bound(mounts: Sequence[Mount], paths: Iterable[str]) -> tuple[Mount, ...]:
+    """These, and one more for each path that is bound onto itself, as a unit's ReadWritePaths= are: systemd.exec(5)."""
+    below = ((path, mount_of(mounts, path)) for path in paths)
+    own = [attrs.evolve(mount, point=path, read_only=False) for path, mount in below if mount is not None]
+    return (*mounts, *(attrs.evolve(mount, number=-number) for number, mount in enumerate(own, 1)))
 
 
 def judge(pairs: Iterable[Pair]) -> Iterator[Finding]:

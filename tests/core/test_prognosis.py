@@ -129,6 +129,18 @@ def test_two_mounts_of_one_disk_are_told_of_once() -> None:
     assert "/srv/bound" in found.detail
 
 
+def test_paths_that_a_unit_binds_are_mounts_of_their_own() -> None:
+    known = mounts.bound(MOUNTS, ["/srv/x", "/srv/y", "/ro/z"])
+    found = [mounts.mount_of(known, path) for path in ("/srv/x/a", "/srv/y", "/ro/z", "/srv")]
+    assert [one and (one.number, one.disk, one.read_only) for one in found] == [
+        (-1, "8:1", False),
+        (-2, "8:1", False),
+        (-3, "8:3", False),
+        (22, "8:1", False),
+    ]
+    assert mounts.bound((), ["/srv/x"]) == ()
+
+
 @pytest.mark.parametrize("path", ["/ro/x", "/failed/x"])
 def test_a_mount_that_takes_nothing(path: str) -> None:
     (found,) = mounts.judge([pair(path, path), pair(path + "2", path + "2")])

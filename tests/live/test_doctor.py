@@ -62,9 +62,14 @@ class Stage:
 
     def found(self, user: str | None = None) -> list[Trouble]:
         report = self.report(user)
-        assert report.missed == ()
+        assert looked_over(report) == []
         assert all(one.where and one.detail and one.remedy for one in report.findings)
         return [one.trouble for one in report.findings]
+
+
+def looked_over(report: Report) -> list[str]:
+    """What was missed, save that other users' processes on this machine may be closed to us."""
+    return [text for text in report.missed if " process" not in text]
 
 
 def stage_at(root: Path, shared: Path) -> Stage:
@@ -178,6 +183,13 @@ def test_two_mounts_of_one_disk(stage: Stage, tmp_path: Path) -> None:
         report = stage.report()
         assert [one.trouble for one in report.findings] == [Trouble.TWO_MOUNTS]
         assert report.reactor == reactor.pid
+    assert stage.found() == []
+    # What the unit will make of it, before it runs.
+    drop_in = tmp_path / "etc/systemd/system/hotcold.service.d/paths.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text(f"[Service]\nReadWritePaths={stage.config.root} -{cold}\n", "ascii")
+    assert stage.found() == [Trouble.TWO_MOUNTS]
+    drop_in.write_text(drop_in.read_text("ascii") + f"ReadWritePaths=\nReadWritePaths={tmp_path}\n", "ascii")
     assert stage.found() == []
 
 
@@ -443,7 +455,7 @@ def test_what_cannot_be_looked_at_is_said(stage: Stage, tmp_path: Path) -> None:
     stage.host = attrs.evolve(stage.host, synchronised=lambda: None)
     report = stage.report()
     assert report.findings == ()
-    assert [text.partition(":")[0] for text in report.missed] == [
+    assert [text.partition(":")[0] for text in looked_over(report)] == [
         "whether the clock is kept right",
-        f"{tmp_path}/etc/cron.d",
+        f"{tmp_path}/etc/cron.d and 1 more",
     ]
