@@ -135,8 +135,8 @@ def _costs(grown: Sequence[_Grown]) -> Table:
 
 def _start(served: Sequence[_Grown]) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    least = served[0]
     for one in served:
+        least = served[0]
         more = one.count - least.count
         slope = (one.resident.median - least.resident.median) / more * 1024 if more else float("nan")
         rows.append((
@@ -179,6 +179,8 @@ def _targets(grown: Sequence[_Grown], filled: Sequence[manyfiles.Seen]) -> tuple
 
 
 def _plots(served: Sequence[_Grown], filled: Sequence[manyfiles.Seen]) -> tuple[Plot, ...]:
+    if not served:
+        return ()
     counts = tuple(float(one.count) for one in served)
     less_idle = tuple(one.figure(lambda seen: seen.net * 1e6, "us") for one in served)
     waits = (

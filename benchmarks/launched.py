@@ -74,8 +74,8 @@ class Launched:
 
 @contextlib.contextmanager
 def launched(folder: Path, root: Path, zone: str, core: int) -> Iterator[Launched]:
-    """A reactor on `root`, pinned to `core`; its configuration and its log are in `folder`, which must be there. It ends
-    with the block.
+    """A reactor on `root`, pinned to `core`; its configuration and its log are in `folder`, which must be there. It
+    ends with the block.
 
     `Unfit`: it is not ready in good time, or not there any more at the end of the block.
     """
