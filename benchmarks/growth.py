@@ -38,11 +38,11 @@ class _Plan:
 
 
 _FULL: Final = _Plan(
-    tuple(Size(count, rounds, idle=4, load=4) for count, rounds in ((1, 2), (10, 2), (100, 2), (1000, 1))),
+    tuple(Size(count, rounds, rest=20, idle=4, load=4) for count, rounds in ((1, 2), (10, 2), (100, 2), (1000, 1))),
     Sizes((0, 1_000_000, 4_000_000), first=20, rounds=4),
 )
 _QUICK: Final = _Plan(
-    tuple(Size(count, 1, idle=2, load=1) for count in (1, 10, 50)), Sizes((0, 100_000), first=2, rounds=1)
+    tuple(Size(count, 1, rest=3, idle=2, load=1) for count in (1, 10, 50)), Sizes((0, 100_000), first=2, rounds=1)
 )
 # For each file and folder that is made, with room for those that are written.
 _INODES: Final = 8_000_000
