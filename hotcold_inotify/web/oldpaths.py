@@ -36,9 +36,7 @@ _TARGET: Final = re.compile(rb"^#EXT-X-TARGETDURATION:([0-9]{1,9})", re.MULTILIN
 
 @attrs.frozen
 class LiveList:
-    """A live playlist as it was read, and its mtime (Unix seconds). `folder`: where it and its segments lie, below the
-    device.
-    """
+    """A live playlist as it was read, and its mtime (Unix seconds). `folder`: where it lies, below the device."""
 
     folder: str
     text: bytes
@@ -54,10 +52,6 @@ class LiveList:
         """Seconds that no segment is longer than; 0: it does not say."""
         found = _TARGET.search(self.text)
         return int(found[1]) if found else 0
-
-    def lists(self, name: str) -> bool:
-        """Whether a segment of that name is in it."""
-        return re.search(rb"^(?:[^#\n].*/)?" + re.escape(name.encode()) + rb"\r?$", self.text, re.MULTILINE) is not None
 
 
 def in_force_first(old: LiveList | None, new: LiveList | None, patience: float) -> list[LiveList]:
@@ -96,13 +90,13 @@ class OldPaths:
     def file(self, home: Home, folder: str, name: str) -> Whereabouts | None:
         """What an old path, `folder` (`TOP` or `MIXED`) and a name, stands for; None: nothing, or no managed file.
 
-        A segment that a live playlist lists lies beside that playlist. Else, of several of that name or its revisions,
-        for numbers may begin anew in either layout, it is the newest.
+        Of several of that name or its revisions, for numbers may begin anew in either layout, it is the newest; but
+        while the old writer's live playlist is in force, a segment beside it.
         """
         kinds = [(kind, parsed) for kind in self._of(folder) if (parsed := kind.pattern.match(name)) is not None]
         if not kinds:
             return None
-        found = self._listed(home, name) if folder == TOP else None
+        found = self._in(home, TOP)(name) if folder == TOP and self._old_one_writes(home) else None
         found = found or self._newest(home, folder, kinds)
         return None if found is None else Whereabouts(found, lasts=False)
 
@@ -133,6 +127,10 @@ class OldPaths:
         new = (self._list(home, kind.name) for kind in self._of(TOP))
         return in_force_first(self._list(home, TOP), next((one for one in new if one), None), self._patience)
 
+    def _old_one_writes(self, home: Home) -> bool:
+        lists = self._lists(home)
+        return bool(lists) and lists[0].folder == TOP
+
     def _list(self, home: Home, folder: str) -> LiveList | None:
         for reads in itertools.count(1):
             found = self._in(home, folder)(LIVE_PLAYLIST)
@@ -144,10 +142,6 @@ class OldPaths:
                 return read
             time.sleep(_PAUSE)
         raise AssertionError
-
-    def _listed(self, home: Home, name: str) -> Found | None:
-        found = (self._in(home, one.folder)(name) for one in self._lists(home) if one.lists(name))
-        return next((one for one in found if one is not None), None)
 
     def _newest(self, home: Home, folder: str, kinds: list[tuple[Kind, FileName]]) -> Found | None:
         found: list[Found] = []
