@@ -78,7 +78,8 @@ def rival_processes(
 ) -> Iterator[Finding]:
     """Those that run on: what is over a moment later was somebody at work, or one of our own."""
     ours = line_of(os.getpid(), known) | {reactor}
-    suspects = [process for process in known.values() if process.pid not in ours and _is_suspect(process, paths)]
+    others = [process for process in known.values() if process.pid not in ours]
+    suspects = [process for process in others if _is_suspect(process, paths, missed)]
     if suspects:
         time.sleep(_PATIENCE)
         after = processes(host, missed)
@@ -87,6 +88,13 @@ def rival_processes(
                 yield rivals.of_process(process.pid, process.words)
 
 
-def _is_suspect(process: Process, paths: Paths) -> bool:
+def _is_suspect(process: Process, paths: Paths, missed: Missed) -> bool:
+    """By its command line, or by the script that it runs and what that was told."""
     inside = process.cwd is not None and paths.in_line(process.cwd)
-    return rivals.suspicious_command(process.words, paths, inside=inside)
+    if rivals.suspicious_command(process.words, paths, inside=inside):
+        return True
+    script = rivals.script_of(process.words)
+    if script is None or (process.cwd is None and not os.path.isabs(script)):
+        return False
+    text = _script(os.path.join(process.cwd or "/", script), missed)
+    return text is not None and rivals.suspicious_script(f"{' '.join(process.words)}\n{text}", paths) is not None

@@ -18,6 +18,7 @@ _TAKES_AWAY: Final = re.compile(
     r"-delete\b|(?<![\w./-])(?:/usr)?(?:/bin/)?(?:rm|mv|unlink|tmpreaper|tmpwatch|shred)(?=\s|$)|--remove-source-files"
     r"|\brmtree\(|\bos\.(?:remove|unlink|rename|replace|renames)\(|\bshutil\.move\(|\.unlink\("
 )
+_INTERPRETERS: Final = re.compile(r"(?:python|perl|ruby|php|node)[\d.]*|(?:ba|da|z|k)?sh")
 _ASSIGNMENT: Final = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)=([\"']?)([^\"'$`;]*)\2\s*$")
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _LONGEST: Final = 160
@@ -57,6 +58,15 @@ def suspicious_command(words: Sequence[str], paths: Paths, *, inside: bool) -> b
     line = " ".join(words)
     called = any(_NAMES.search(PurePosixPath(word).name) for word in words[:4] if not word.startswith("-"))
     return called or (bool(_TAKES_AWAY.search(line)) and (inside or paths.in_line(line)))
+
+
+def script_of(words: Sequence[str]) -> str | None:
+    """The script that an interpreter runs, as it was named; None: it is none, or runs no file."""
+    if not _INTERPRETERS.fullmatch(PurePosixPath(words[0]).name):
+        return None
+    first = next((word for word in words[1:] if not word.startswith("-")), None)
+    # `-c` and `-m` take the next word for themselves.
+    return None if {"-c", "-m", "-e"} & set(words[1:3]) else first
 
 
 def suspicious_job(text: str, paths: Paths) -> Suspicion | None:

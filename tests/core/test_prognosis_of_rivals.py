@@ -42,6 +42,21 @@ def test_a_process_that_stands_in_a_folder() -> None:
     assert not rivals.suspicious_command(words, PATHS, inside=False)
 
 
+@pytest.mark.parametrize(
+    ("line", "script"),
+    [
+        ("/usr/bin/python3.11 -u /opt/keep.py /srv", "/opt/keep.py"),
+        ("bash keep.sh", "keep.sh"),
+        ("python3 -m http.server", None),
+        ("sh -c x", None),
+        ("perl", None),
+        ("/opt/keep.py", None),
+    ],
+)
+def test_the_script_of_an_interpreter(line: str, script: str | None) -> None:
+    assert rivals.script_of(line.split()) == script
+
+
 def test_the_variables_of_a_crontab_are_filled_in() -> None:
     text = f"DIR={ROOT}\nOTHER='/srv'\n* * * * * root find $OTHER -delete\n* * * * * root find ${{DIR}} -delete $X\n"
     found = rivals.suspicious_job(text, PATHS)

@@ -377,6 +377,12 @@ def test_an_old_archiver_that_still_runs(stage: Stage, tmp_path: Path) -> None:
         assert stage.found() == [Trouble.RIVAL_PROCESS]
         assert f"kill {process.pid}" in stage.report().findings[0].remedy
     assert stage.found() == []
+    (tmp_path / "keep.py").write_text("import os, sys, time\ntime.sleep(60)\nos.remove(sys.argv[1])\n", "ascii")
+    with running(sys.executable, "keep.py", tmp_path / "nothing", cwd=tmp_path):
+        assert stage.found() == []
+    with running(sys.executable, "keep.py", stage.device / "x.ts", cwd=tmp_path) as process:
+        assert stage.found() == [Trouble.RIVAL_PROCESS]
+        assert stage.report().findings[0].where == f"process {process.pid}"
 
 
 # 8. The reactor, and all of it beside one that works.
@@ -408,7 +414,9 @@ def test_a_working_host_has_no_trouble(
         HOTCOLD_ANALYSIS="auto",
         HOTCOLD_ANALYZER=f"{sys.executable} -m hotcold_inotify",
     )
-    reactor = start('timezone = "UTC"\n[kinds.thumbnails]\nretention = "1h"\n')
+    # What this machine's disk must hold, for the doctor, of the day that the recording will never last.
+    short = "".join(f'[kinds.{kind}]\nretention = "1h"\n' for kind in ("segments", "thumbnails", "metadata"))
+    reactor = start(short)
     stage = stage_at(root, tmp_path / "shared")
     stage.config = parse(reactor.config.read_text("utf-8"), "here")
     eventually(
