@@ -19,7 +19,8 @@ from typing import Final
 
 import attrs
 
-from benchmarks.launched import cores, launched, on_core
+from benchmarks.comparison.contender import cores, on
+from benchmarks.launched import launched
 from benchmarks.steady import Steady, Waits
 from hotcold_inotify.config import DEFAULT_KINDS
 from hotcold_inotify.disk import Home
@@ -62,7 +63,8 @@ def by_the_reactor(ground: Path, files: int, rounds: int) -> Iterator[Expiry]:
     hour = zone_of_mid_hour()
     _home(root / "capture1").make(kind.name for kind in DEFAULT_KINDS)
     present = Steady(root / "capture1" / "captures", RATE)
-    with on_core(cores()[0]), launched(ground, root, hour), present:
+    ours, theirs = cores()
+    with on(ours), launched(ground, root, hour, theirs), present:
         for number in range(2, 2 + rounds):
             yield _comes_back(ground, root / f"capture{number}", files, Calendar(zone(hour)), present)
 
@@ -97,7 +99,8 @@ def by_its_own_task(ground: Path, files: int, rounds: int) -> Iterator[Beside]:
     hot, slot, expired, aside = ground / "hot", ground / "hot" / "0", ground / "expired", ground / "aside"
     slot.mkdir(parents=True)
     present = Steady(hot, RATE)
-    with on_core(cores()[0]), _loop(hot, slot, expired), present:
+    ours, theirs = cores()
+    with on(ours), _loop(hot, slot, expired, theirs), present:
         for _ in range(rounds):
             full(aside, files, time.time() - _AGE)
             time.sleep(WINDOW)
@@ -110,9 +113,9 @@ def by_its_own_task(ground: Path, files: int, rounds: int) -> Iterator[Beside]:
 
 
 @contextlib.contextmanager
-def _loop(hot: Path, slot: Path, expired: Path) -> Iterator[None]:
+def _loop(hot: Path, slot: Path, expired: Path, core: int) -> Iterator[None]:
     command = [sys.executable, "-m", "benchmarks.inlinedeletion", *map(str, (hot, slot, expired))]
-    with on_core(cores()[1]):
+    with on(core):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
     try:
         if process.stdout is None or process.stdout.readline() != b"ready\n":

@@ -2,6 +2,9 @@
 folder. The rates are the design's: 5 thumbnails, 2 captures, 2 metadata files and 1 segment a second.
 
 A `share` of 1/20 makes every 20th of the files, as slower recorders do: the same hours and minutes, smaller folders.
+
+Only what is read has a content, and the thumbnails of the first hours, which a cleanup deletes: listings know no
+difference, and a disk takes ten times as long to delete a file that is not empty.
 """
 
 import json
@@ -24,18 +27,20 @@ LATE = 300
 """Seconds since the last cleanup of a mixed folder, which comes round every five minutes: so much more than a day is
 in it.
 """
+HEAVY_HOURS = 8
+"""So many hours of thumbnails, the oldest ones, have a content."""
 _DIGITS = 9  # ffmpeg's %09d
+_READ = 1_000  # of each kind's newest
 _PICTURE = b"\xff\xd8" + b"\x00" * 196 + b"\xff\xd9"
 _SEGMENT = b"\x47" * 188
 
 
 @attrs.frozen
 class Made:
-    """A file to be: its number, when it was finished (Unix seconds), and its content."""
+    """A file to be: its number, and when it was finished (Unix seconds)."""
 
     number: int
     at: float
-    content: bytes
 
 
 def last_moment() -> float:
@@ -49,7 +54,9 @@ def hot_and_cold(root: Path, now: float, share: float = 1.0) -> Config:
     calendar = Calendar(zone("UTC"))
     for kind in config.kinds:
         rate = RATES[kind.name] * share
-        files = list(_files(kind, now, rate))
+        files = list(_files(now, rate))
+        # The newest are read, and of the metadata any.
+        read = {one.number for one in (files if kind.name == "metadata" else files[-_READ:])}
         hot = {one.number for one in files[-kind.hot_limit :]}
         folder = root / "capture1" / kind.name
         for slot in range(24):
@@ -57,7 +64,8 @@ def hot_and_cold(root: Path, now: float, share: float = 1.0) -> Config:
         listed: dict[int, list[Made]] = {}
         for one in files:
             slot = calendar.generation_at(one.at).slot
-            _write(folder if one.number in hot else folder / str(slot), kind, one)
+            place = folder if one.number in hot else folder / str(slot)
+            _write(place, kind, one, _content(kind, one) if one.number in read or _heavy(kind, one, now) else b"")
             if kind.playlist and one.number not in hot:
                 listed.setdefault(slot, []).append(one)
         for slot, segments in listed.items():
@@ -76,33 +84,38 @@ def mixed(folder: Path, now: float, share: float = 1.0) -> int:
     folder.mkdir(parents=True)
     count = 0
     for kind in Config().kinds:
-        for one in _files(kind, now, RATES[kind.name] * share, LATE):
-            _write(folder, kind, one)
+        for one in _files(now, RATES[kind.name] * share, LATE):
+            _write(folder, kind, one, _content(kind, one) if _heavy(kind, one, now) else b"")
             count += 1
     return count
 
 
-def _files(kind: Kind, now: float, rate: float, late: float = 0.0) -> Iterator[Made]:
+def _files(now: float, rate: float, late: float = 0.0) -> Iterator[Made]:
     """A day of one kind, and so many seconds more, oldest first, the last one just finished."""
     # From the turn of the hour that is 23 hours before the running one: 24 slots, one of them running.
     first = (now // HOUR) * HOUR - DAY + HOUR - late
     for number in range(int((now - first) * rate + 0.5)):
         # A hundredth before its time: the last one of an hour is within it.
         at = first + (number + 1) / rate - 0.01
-        yield Made(number, min(at, now), _content(kind, number, at))
+        yield Made(number, min(at, now))
 
 
-def _content(kind: Kind, number: int, at: float) -> bytes:
+def _heavy(kind: Kind, one: Made, now: float) -> bool:
+    """Whether a cleanup will delete it."""
+    return kind.name == "thumbnails" and one.at < now - DAY + HEAVY_HOURS * HOUR
+
+
+def _content(kind: Kind, one: Made) -> bytes:
     if kind.name == "segments":
         return _SEGMENT
     if kind.name != "metadata":
         return _PICTURE
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000+00:00", time.gmtime(at))
-    black = {"start": stamp, "length": 4.0, "running": False} if number % 7_000 < 100 else None
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000+00:00", time.gmtime(one.at))
+    black = {"start": stamp, "length": 4.0, "running": False} if one.number % 7_000 < 100 else None
     said = {
         "version": 1,
         "timestamp": stamp,
-        "filename": f"capture_{number:09d}.jpg",
+        "filename": f"capture_{one.number:09d}.jpg",
         "blackscreen": False,
         "freeze": False,
         "luma": 117.4,
@@ -113,9 +126,10 @@ def _content(kind: Kind, number: int, at: float) -> bytes:
     return json.dumps(said).encode()
 
 
-def _write(folder: Path, kind: Kind, one: Made) -> None:
+def _write(folder: Path, kind: Kind, one: Made, content: bytes) -> None:
     path = f"{folder}/{kind.pattern.named(one.number, _DIGITS)}"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    os.write(fd, one.content)
+    if content:
+        os.write(fd, content)
     os.close(fd)
     os.utime(path, (one.at, one.at))
