@@ -44,7 +44,9 @@ def markdown(report: Report) -> str:
     if targets:
         met = sum(target.met for _, target in targets)
         lines += [f"## Targets: {met} of {len(targets)} met", ""]
-        lines += _rows(("", "part", "target", "limit", "measured"), [_target(name, target) for name, target in targets])
+        lines += _rows(
+            ("", "part", "target", "limit", "measured"), [target_row(name, target) for name, target in targets]
+        )
     for part in report.parts:
         lines += [f"## {part.name}", ""]
         for plot in part.plots:
@@ -83,7 +85,8 @@ def number(value: float) -> str:
     return f"{value:.{2 - math.floor(math.log10(abs(value)))}f}" if abs(value) >= 0.001 else f"{value:.1g}"
 
 
-def _target(part: str, target: Target) -> tuple[str, ...]:
+def target_row(part: str, target: Target) -> tuple[str, ...]:
+    """Met or missed, the part, the target, its limit, and what was measured."""
     unit = f" {target.measured.unit}" if target.measured.unit else ""
     bound = f"{'at least' if target.at_least else 'at most'} {target.limit:,g}{unit}"
     return "met" if target.met else "**missed**", part, target.text, bound, text(target.measured)

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.comparison import calls
-from benchmarks.comparison.contender import ALL, cores
+from benchmarks.comparison.contender import ALL, REACTOR, Failed, cores
 from benchmarks.comparison.findings import Findings, part
 from benchmarks.comparison.finetime import resolution
 from benchmarks.comparison.plan import Step, plan
@@ -26,18 +26,26 @@ def measure(scene: Scene) -> Part:
         findings.left_out["system calls"] = calls.missing()
     for step in _plan(quick=scene.quick):
         scene.step(str(step))
-        folder = scene.disk if step.on_disk else scene.memory
-        if step.traced:
-            (one,) = step.contenders
-            findings.calls[one.name] = calls.counted(one, step.load, folder)
-        else:
-            for outcome in _run(step, folder):
-                findings.add(outcome, on_disk=step.on_disk)
+        try:
+            _carry_out(step, scene.disk if step.on_disk else scene.memory, findings)
+        except Failed as error:
+            if REACTOR in step.contenders and not step.traced:
+                raise
+            findings.left_out[str(step)] = str(error)
     return part(findings)
 
 
 def _plan(*, quick: bool) -> list[Step]:
     return [step for step in plan(quick=quick) if not (step.traced and calls.missing())]
+
+
+def _carry_out(step: Step, folder: Path, findings: Findings) -> None:
+    if step.traced:
+        (one,) = step.contenders
+        findings.calls[one.name] = calls.counted(one, step.load, folder)
+        return
+    for outcome in _run(step, folder):
+        findings.add(outcome, on_disk=step.on_disk)
 
 
 def _run(step: Step, folder: Path) -> list[Outcome]:
