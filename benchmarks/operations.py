@@ -3,8 +3,8 @@ same day in it; and what a hot path notices of a cleanup.
 
     python -m benchmarks.operations [--quick]
 
-The folders lie on a disk whose cache is warm: each was just made, and is asked more than once. For a quick look they are
-on tmpfs, and smaller.
+The folders lie on a disk whose cache is warm: each was just made, and is asked more than once. For a quick look they
+are on tmpfs, and smaller.
 """
 
 import argparse
