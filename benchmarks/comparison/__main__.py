@@ -16,20 +16,21 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.comparison.contender import ALL
-from benchmarks.comparison.round import Outcome, run
+from benchmarks.comparison.outcome import Outcome
+from benchmarks.comparison.round import run
 from benchmarks.comparison.workload import Load
 
 _COLUMNS: dict[str, Callable[[Outcome], float]] = {
-    "p50 us": lambda outcome: outcome.reckoned.latency(0.5),
-    "p99 us": lambda outcome: outcome.reckoned.latency(0.99),
+    "p50 us": lambda outcome: outcome.p50,
+    "p99 us": lambda outcome: outcome.p99,
     "CPU us/file": lambda outcome: outcome.each,
     "CPU %": lambda outcome: outcome.busy,
     "moved": lambda outcome: outcome.reckoned.moved,
-    "moved/s": lambda outcome: outcome.reckoned.speed,
-    "hot, x limit": lambda outcome: outcome.reckoned.multiple,
-    "over, %": lambda outcome: 100 * outcome.reckoned.over,
-    "RSS MiB": lambda outcome: outcome.memory.resident,
-    "lost": lambda outcome: outcome.reckoned.lost + outcome.reckoned.twice,
+    "moved/s": lambda outcome: outcome.speed,
+    "hot, x limit": lambda outcome: outcome.most,
+    "over, %": lambda outcome: outcome.over,
+    "RSS MiB": lambda outcome: outcome.resident,
+    "astray": lambda outcome: outcome.astray,
     "unmoved": lambda outcome: outcome.reckoned.unmoved,
     "overflows": lambda outcome: outcome.overflows,
 }

@@ -6,10 +6,14 @@ from pathlib import Path
 
 from benchmarks.comparison import calls
 from benchmarks.comparison.contender import ALL, REACTOR, Failed, cores
-from benchmarks.comparison.findings import Findings, part
+from benchmarks.comparison.findings import Findings
 from benchmarks.comparison.finetime import resolution
+from benchmarks.comparison.outcome import Outcome
+from benchmarks.comparison.pictures import pictures
 from benchmarks.comparison.plan import Step, plan
-from benchmarks.comparison.round import Outcome, run
+from benchmarks.comparison.round import run
+from benchmarks.comparison.tables import tables
+from benchmarks.comparison.targets import targets
 from benchmarks.part import Part, Scene
 
 
@@ -22,6 +26,8 @@ def measure(scene: Scene) -> Part:
     """Carry the plan out."""
     findings = Findings(quick=scene.quick, resolution=resolution(scene.memory, *cores()))
     findings.left_out.update({name: one.missing for name, one in ALL.items() if one.missing})
+    if not findings.resolution.fine:
+        findings.left_out["targets of latency"] = f"{findings.resolution}: it takes Linux 6.13 or newer"
     if calls.missing():
         findings.left_out["system calls"] = calls.missing()
     for step in _plan(quick=scene.quick):
@@ -32,7 +38,8 @@ def measure(scene: Scene) -> Part:
             if REACTOR in step.contenders and not step.traced:
                 raise
             findings.left_out[str(step)] = str(error)
-    return part(findings)
+    found = tuple(tables(findings)), tuple(targets(findings)), pictures(findings)
+    return Part("Comparison", *found)
 
 
 def _plan(*, quick: bool) -> list[Step]:

@@ -9,42 +9,16 @@ import time
 from pathlib import Path
 from typing import Final
 
-import attrs
-
 from benchmarks.comparison.arena import Arena, zone
 from benchmarks.comparison.contender import REACTOR, Contender, Running, cores, on, overflows, running
-from benchmarks.comparison.processor import Memory, consumed, memory
-from benchmarks.comparison.reckoning import Reckoned, Round, reckon
+from benchmarks.comparison.outcome import Outcome
+from benchmarks.comparison.processor import consumed, memory
+from benchmarks.comparison.reckoning import Round, reckon
 from benchmarks.comparison.workload import CYCLE, Load
 
 # Seconds that a contender has got after the last file; flat out it may have a queue to work off.
 _GRACE: Final = 3.0
 _GRACE_FLAT_OUT: Final = 30.0
-
-
-@attrs.frozen
-class Outcome:
-    """What is known of a contender after one round."""
-
-    contender: str
-    load: Load
-    reckoned: Reckoned
-    processor: int
-    """ns, while `reckoned.moved` files were moved."""
-    took: int
-    """ns of the clock, meanwhile."""
-    memory: Memory
-    overflows: int
-
-    @property
-    def each(self) -> float:
-        """Processor time a moved file, us; infinite when none was moved."""
-        return self.processor / self.reckoned.moved / 1000 if self.reckoned.moved else float("inf")
-
-    @property
-    def busy(self) -> float:
-        """Of one core, in percent."""
-        return 100 * self.processor / self.took
 
 
 def run(contender: Contender, load: Load, folder: Path) -> Outcome:
