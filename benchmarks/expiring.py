@@ -84,14 +84,14 @@ def _comes_back(ground: Path, device: Path, files: int, calendar: Calendar, pres
         began = _moment(retired.exists, f"{device.name} to expire")
         ended = _moment(lambda: not retired.exists(), f"{device.name} to have expired")
         time.sleep(WINDOW)
-    # What came later may not have made anything leave yet.
-    until = ended + WINDOW / 2
-    return Expiry(
-        Beside(present.waits(began - WINDOW, began), present.waits(began, ended), present.waits(ended, until)),
-        Beside(None, come.waits(began, ended), come.waits(ended, until)),
-        ended - began,
-        _expired(ground, device.name) - before,
-    )
+        other = Beside(*(present.waits(*span) for span in _spans(began, ended)))
+        same = Beside(None, *(come.waits(*span) for span in _spans(began, ended)[1:]))
+    return Expiry(other, same, ended - began, _expired(ground, device.name) - before)
+
+
+def _spans(began: float, ended: float) -> tuple[tuple[float, float], ...]:
+    """Before a deletion, during it, and after it."""
+    return (began - WINDOW, began), (began, ended), (ended, ended + WINDOW)
 
 
 def by_its_own_task(ground: Path, files: int, rounds: int) -> Iterator[Beside]:
@@ -108,8 +108,7 @@ def by_its_own_task(ground: Path, files: int, rounds: int) -> Iterator[Beside]:
             aside.rename(expired)
             ended = _moment(lambda: not expired.exists(), "the loop to delete")
             time.sleep(WINDOW)
-            until = ended + WINDOW / 2
-            yield Beside(present.waits(began - WINDOW, began), present.waits(began, ended), present.waits(ended, until))
+            yield Beside(*(present.waits(*span) for span in _spans(began, ended)))
 
 
 @contextlib.contextmanager

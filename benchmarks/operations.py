@@ -14,8 +14,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import attrs
 from rich.console import Console
@@ -30,6 +31,8 @@ from benchmarks.steady import Waits
 from benchmarks.swap import Cleaned, cleaned
 from hotcold_inotify.config import Config
 from hotcold_inotify.disk import SLOT_NAMES
+
+_T = TypeVar("_T")
 
 _HOUR_OF_THUMBNAILS: Final = 18_000
 # Of the architecture, milliseconds; a question that is not here was promised nothing.
@@ -189,11 +192,11 @@ def _cleanups(config: Config, folder: Path, now: float, sizes: _Sizes) -> dict[s
     counts = [one.files for one in went]
     by_scan, by_script = [], []
     for _ in range(sizes.scans):
-        end = next(ends)
-        by_scan += _times(lambda end=end: counts.append(onefolder.delete_thumbnails(folder, end)), 1)
-        script = onefolder.delete_by_script(next(ends))
+        took, deleted = _timed(partial(onefolder.delete_thumbnails, folder, next(ends)))
+        by_scan.append(took)
+        counts.append(deleted)
         before = len(os.listdir(folder))
-        by_script += _times(lambda script=script: onefolder.run(script, folder), 1)
+        by_script += _times(partial(onefolder.run, onefolder.delete_by_script(next(ends)), folder), 1)
         counts.append(before - len(os.listdir(folder)))
     if set(counts) != {files}:
         raise SystemExit(f"an hour has {files} thumbnails, but {counts} were deleted")
@@ -207,12 +210,14 @@ def _cleanups(config: Config, folder: Path, now: float, sizes: _Sizes) -> dict[s
 
 def _times(work: Callable[[], object], rounds: int) -> list[float]:
     """Milliseconds of each round."""
-    times = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        work()
-        times.append((time.perf_counter() - began) * 1000)
-    return times
+    return [_timed(work)[0] for _ in range(rounds)]
+
+
+def _timed(work: Callable[[], _T]) -> tuple[float, _T]:
+    """The milliseconds that it took, and what came of it."""
+    began = time.perf_counter()
+    result = work()
+    return (time.perf_counter() - began) * 1000, result
 
 
 def _cleanup_table(cleanups: dict[str, Figure], files: int) -> Table:

@@ -19,6 +19,8 @@ from inotify_simple import flags
 
 LIMIT: Final = 100
 """Files of a full hot folder."""
+# Seconds that a file may take to leave: a disk may hang for a while.
+_PATIENCE: Final = 30.0
 
 
 def named(number: int) -> str:
@@ -74,16 +76,18 @@ class Steady:
         self._inotify.close()
 
     def waits(self, since: float, until: float) -> Waits:
-        """Of the files closed between two readings of time.monotonic(), when what they displace has had its time.
+        """Of the files closed between two past readings of time.monotonic(), when what they displace has left.
 
-        ValueError: there were none. TimeoutError: one has not left.
+        Within the block only. ValueError: there were none. TimeoutError: one does not leave.
         """
         closed_at = self._closed_at.copy()
         here = [number for number in range(LIMIT, len(closed_at)) if since <= closed_at[number] < until]
-        left_at = self._left_at.copy()
-        if missing := [number - LIMIT for number in here if number - LIMIT not in left_at]:
-            raise TimeoutError(f"{len(missing)} files have not left {self.folder}: {named(missing[0])} ...")
-        return Waits.of((left_at[number - LIMIT] - closed_at[number]) * 1000 for number in here)
+        deadline = time.monotonic() + _PATIENCE
+        while missing := [number - LIMIT for number in here if number - LIMIT not in self._left_at]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(missing)} files have not left {self.folder}: {named(missing[0])} ...")
+            time.sleep(0.01)
+        return Waits.of((self._left_at[number - LIMIT] - closed_at[number]) * 1000 for number in here)
 
     def _run(self) -> None:
         due = time.monotonic()
