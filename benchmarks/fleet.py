@@ -37,10 +37,9 @@ _PATIENCE: Final = 20.0
 
 @attrs.frozen
 class Waits:
-    """How long the files took to leave that had to, in seconds; `late` is how far the writer was behind at its end."""
+    """How long the files took to leave that had to, in seconds."""
 
     seconds: tuple[float, ...]
-    late: float
 
     def part(self, of: float) -> float:
         """The wait that this part of them did not exceed: 0.99 for the 99th percentile. ValueError: there are none."""
@@ -97,15 +96,13 @@ class Fleet:
         """
         pause = 1 / (rate * self.count)
         finished: list[_Finished] = []
-        begun = now = time.monotonic()
-        due = begun
+        begun = time.monotonic()
         for number in range(round(seconds / pause)):
-            due = begun + number * pause
-            while (now := time.monotonic()) < due:
+            while time.monotonic() < begun + number * pause:
                 self._tick()
             finished.append(self._one())
         self._settled()
-        return Waits(tuple(self._wait(one) for one in finished), now - due)
+        return Waits(tuple(self._wait(one) for one in finished))
 
     def _filled(self, folder: Path, kind: Kind) -> _Hot:
         for slot in SLOT_NAMES:

@@ -39,10 +39,11 @@ class _Plan:
 
 _FULL: Final = _Plan(
     tuple(Size(count, rounds, rest=20, idle=4, load=4) for count, rounds in ((1, 2), (10, 2), (100, 2), (1000, 1))),
-    Sizes((0, 1_000_000, 4_000_000), first=20, rounds=4),
+    Sizes((0, 1_000_000, 4_000_000), first=20, slice=2, rounds=3),
 )
 _QUICK: Final = _Plan(
-    tuple(Size(count, 1, rest=3, idle=2, load=1) for count in (1, 10, 50)), Sizes((0, 100_000), first=2, rounds=1)
+    tuple(Size(count, 1, rest=1, idle=2, load=2) for count in (1, 10, 50)),
+    Sizes((0, 100_000), first=1, slice=1, rounds=1),
 )
 # For each file and folder that is made, with room for those that are written.
 _INODES: Final = 8_000_000
@@ -89,12 +90,12 @@ def _measured(scene: Scene, plan: _Plan) -> Part:
         for size in plan.devices:
             found: list[manydevices.Seen | str] = []
             for number in range(size.rounds):
-                scene.step(f"{size.count:,} devices" + (f", round {number + 1}" if size.rounds > 1 else ""))
+                scene.step(f"devices: {size.count:,}" + (f", round {number + 1}" if size.rounds > 1 else ""))
                 found.append(manydevices.seen(place / "devices", size))
             rounds = tuple(one for one in found if isinstance(one, manydevices.Seen))
             grown.append(_Grown(size.count, rounds, next((one for one in found if isinstance(one, str)), "")))
         cold = plan.cold if has_room else attrs.evolve(plan.cold, files=_small(plan.cold.files))
-        scene.step(f"{max(cold.files):,} cold files")
+        scene.step(f"cold files: up to {max(cold.files):,}")
         filled = manyfiles.seen(place / "files", cold)
     served = [one for one in grown if one.rounds]
     return Part(

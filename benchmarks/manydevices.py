@@ -22,7 +22,7 @@ _WARM: Final = 1.0
 @attrs.frozen
 class Size:
     """So many devices, and seconds: `rest` for what a start does behind the scenes, at most; `idle` without a file,
-    `load` with ten a second of each.
+    `load` with ten a second of each. Both are whole sweeps, which come every two seconds.
     """
 
     count: int

@@ -21,15 +21,18 @@ from hotcold_inotify.hours import zone as tzinfo
 _DEVICES: Final = 4
 # Of each device and second: enough for a p99 in a slice of seconds.
 _RATE: Final = 50
-_SLICE: Final = 2.0
+_WARM: Final = 1.0
 
 
 @attrs.frozen
 class Sizes:
-    """So many cold files, each a tree; `first`: seconds from a start for which its processor time is counted."""
+    """So many cold files, each a tree; `first`: seconds from a start for which its processor time is counted; `slice`:
+    those that a tree is written to in one round.
+    """
 
     files: tuple[int, ...]
     first: float
+    slice: float
     rounds: int
 
 
@@ -66,10 +69,10 @@ def seen(folder: Path, sizes: Sizes) -> list[Seen]:
             time.sleep(max(0.0, reactor.began + sizes.first - time.monotonic()))
             runs[-1][0].first = reactor.processor()
         for _, fleet, _ in runs:
-            fleet.write(_SLICE / 2, _RATE)
+            fleet.write(_WARM, _RATE)
         for _ in range(sizes.rounds):
             for run, fleet, _ in runs:
-                waits = fleet.write(_SLICE, _RATE)
+                waits = fleet.write(sizes.slice, _RATE)
                 run.median.append(waits.part(0.5))
                 run.p99.append(waits.part(0.99))
         for run, _, reactor in runs:
