@@ -52,6 +52,7 @@ main() {
     hold_device
     make_folders
     next_numbers
+    keep_apart
     remove_leftovers
     read_outputs
     trap leave_active_captures EXIT

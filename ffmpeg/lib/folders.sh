@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Rule: nothing but this launcher's ffmpeg writes into the hot folders of a device, so what has a number here is taken,
-# and what ends in `.tmp` here belongs to an ffmpeg that is dead.
+# and what ends in `.tmp` here belongs to an ffmpeg that is dead. One exception: while a host changes over, an ffmpeg of
+# the old layout goes on in `captures/`; then ours begins far above its numbers, and leaves its `.tmp` alone.
 
 readonly KINDS=(segments captures thumbnails metadata)
 # What ffmpeg writes: a name before its number, and everything after it.
@@ -8,6 +9,8 @@ declare -rA PREFIX=([segments]=segment_ [captures]=capture_ [thumbnails]=capture
 declare -rA SUFFIX=([segments]=.ts [captures]=.jpg [thumbnails]=_thumbnail.jpg)
 # ffmpeg's image2 counts in a C int.
 readonly HIGHEST=2000000000
+# Numbers between two writers in one folder: 4 days if the other one makes 25 pictures a second more than ours.
+readonly APART=10000000
 
 # make_device DIR: sets DEVICE, absolute. It makes the last folder of the path only: a missing parent is a disk that is
 # not mounted, or a slip of the pen.
@@ -80,10 +83,38 @@ next_numbers() {
     ((NEXT[captures] >= NEXT[metadata])) || NEXT[captures]=${NEXT[metadata]}
 }
 
+# keep_apart: sets OLD_WRITER to what an ffmpeg of the old layout has written in the last minute, empty for nothing; its
+# segments and thumbnails are where ours never are. It counts in captures/ as well, so with numbers next to its own each
+# would overwrite the other's files. Where some of the last minute are far below all others already, those are its own,
+# and the high ones are ours, of before a restart.
+keep_apart() {
+    local lowest
+    declare -g OLD_WRITER=''
+    OLD_WRITER=$(
+        find -H "$DEVICE" -maxdepth 1 -name output.m3u8 -newermt '-60 seconds' -printf '%f\n'
+        find -H "$DEVICE" -maxdepth 1 -name 'segment_[0-9]*.ts' -newermt '-60 seconds' -printf '%f\n' -quit
+        find -H "$DEVICE/captures" -maxdepth 1 -name 'capture_[0-9]*_thumbnail.jpg' -newermt '-60 seconds' \
+            -printf 'captures/%f\n' -quit
+    )
+    OLD_WRITER=${OLD_WRITER%%$'\n'*}
+    [[ $OLD_WRITER ]] || return 0
+    lowest=$(find -H "$DEVICE/captures" -maxdepth 1 -name 'capture_[0-9]*.jpg' ! -name '*_thumbnail.jpg' \
+        -newermt '-60 seconds' -printf '%f\n' | LC_ALL=C sort -t _ -k 2,2n | head -n 1)
+    if [[ $lowest =~ _0*([0-9]+) ]] && ((10#${BASH_REMATCH[1]} < NEXT[captures] - APART / 2)); then
+        return 0
+    fi
+    ((NEXT[captures] < HIGHEST - APART)) ||
+        fail 1 "another ffmpeg writes into $DEVICE ($OLD_WRITER), and above its captures no numbers are left: stop it first"
+    NEXT[captures]=$((NEXT[captures] + APART))
+    say "another ffmpeg writes into $DEVICE ($OLD_WRITER): captures begin $APART above its own," \
+        "so that neither overwrites the other's"
+}
+
 # remove_leftovers: the unfinished files of an ffmpeg that was killed. The lock is held: it is not running.
 remove_leftovers() {
-    local kind
-    for kind in segments captures thumbnails; do
+    local kind kinds=(segments thumbnails)
+    [[ $OLD_WRITER ]] || kinds+=(captures)
+    for kind in "${kinds[@]}"; do
         find "$DEVICE/$kind" -maxdepth 1 -type f -name "${PREFIX[$kind]}[0-9]*${SUFFIX[$kind]}.tmp" -delete
     done
     rm -f -- "$DEVICE/segments/output.m3u8.tmp"

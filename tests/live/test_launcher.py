@@ -21,6 +21,7 @@ from typing import Final, TypeVar
 import attrs
 import pytest
 
+from tests.live.test_migrate import FIRST, old_writer
 from tests.machine import CLONE
 
 T = TypeVar("T")
@@ -663,6 +664,65 @@ def test_a_number_that_ffmpeg_cannot_count_on_from_is_named(device: Path, fake_f
     code, line = refusal(device, {"HOTCOLD_FFMPEG": str(fake_ffmpeg)})
     assert code == 1
     assert "captures holds capture_99999999999999999999.jpg, too high a number" in line
+
+
+OLD: Final = ("output.m3u8", "segment_000000040.ts", "captures/capture_000000200_thumbnail.jpg")
+"""Each is what only a writer of the old layout makes."""
+APART: Final = 10_000_000
+
+
+@pytest.mark.parametrize("sign", [*OLD, "captures/capture_000000040.jpg"])
+@pytest.mark.parametrize("age", [5, 90])
+def test_beside_a_writer_of_the_old_layout_captures_begin_far_above_its_own(
+    launch: Launch, device: Path, fake_ffmpeg: Path, sign: str, age: int
+) -> None:
+    (device / "captures").mkdir()
+    for name in ("captures/capture_000000100.jpg", "captures/capture_000000101.jpg.tmp", sign):
+        (device / name).touch()
+    at = time.time() - age
+    os.utime(device / sign, (at, at))
+    running = launch(device, HOTCOLD_FFMPEG=str(fake_ffmpeg))
+    highest = 200 if "thumbnail" in sign else 101
+    at_work = age < 60 and sign in OLD
+    assert running.numbers() == (0, highest + 1 + APART * at_work, 0)
+    assert (f"another ffmpeg writes into {device} ({sign})" in running.said) is at_work
+    # It is still being written there.
+    assert (device / "captures/capture_000000101.jpg.tmp").exists() is at_work
+
+
+def test_a_restart_beside_a_writer_of_the_old_layout_counts_on(launch: Launch, device: Path, fake_ffmpeg: Path) -> None:
+    (device / "captures").mkdir()
+    for name in ("output.m3u8", "captures/capture_000000102.jpg", f"captures/capture_{APART + 130:09}.jpg"):
+        (device / name).touch()
+    assert launch(device, HOTCOLD_FFMPEG=str(fake_ffmpeg)).numbers()[1] == APART + 131
+
+
+def test_numbers_that_end_before_the_other_writers_are_out_of_the_way_are_refused(
+    device: Path, fake_ffmpeg: Path
+) -> None:
+    (device / "captures").mkdir()
+    for name in ("output.m3u8", "captures/capture_1995000000.jpg"):
+        (device / name).touch()
+    code, line = refusal(device, {"HOTCOLD_FFMPEG": str(fake_ffmpeg)})
+    assert code == 1
+    assert "(output.m3u8), and above its captures no numbers are left: stop it first" in line
+
+
+def test_two_ffmpegs_in_one_folder_of_captures_overwrite_nothing(launch: Launch, device: Path, ffmpeg_exe: str) -> None:
+    captures = device / "captures"
+    captures.mkdir()
+    with old_writer(ffmpeg_exe, device):
+        wait_for(lambda: len(files(captures)) > 8, "the old writer's captures")
+        running = launch(device, HOTCOLD_FFMPEG=ffmpeg_exe, HOTCOLD_AUDIO="none")
+        first = running.numbers()[1]
+        running.await_file(f"captures/capture_{first + 4:09}.jpg")
+        assert running.stop() == 0
+    numbers = sorted(int(name[8:-4]) for name in files(captures) if "_thumbnail" not in name and name.endswith(".jpg"))
+    theirs = [number for number in numbers if number < first]
+    assert theirs == list(range(FIRST, FIRST + len(theirs)))
+    assert len(theirs) > 4
+    assert first > FIRST + APART
+    assert numbers[len(theirs) :] == list(range(first, first + len(numbers) - len(theirs)))
 
 
 def test_with_a_cold_directory_the_hour_folders_are_there_and_only_there(
