@@ -70,9 +70,8 @@ def paths(device: Path) -> set[str]:
     return {os.path.relpath(f"{top}/{name}", device) for top, _, names in os.walk(device) for name in names}
 
 
-@contextmanager
-def old_writer(ffmpeg: str, device: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """One ffmpeg as old hosts run it: everything in two folders, no name that is renamed when a file is finished."""
+def old_command(ffmpeg: str, device: Path) -> list[str]:
+    """An ffmpeg as old hosts run it: everything in two folders, no name that is renamed when a file is finished."""
     command = [ffmpeg, "-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10"]
     command += ["-c:v", "mpeg2video", "-g", "10", "-f", "hls", "-hls_time", "1", "-hls_list_size", "6"]
     command += ["-start_number", str(FIRST), "-hls_segment_filename", f"{device}/segment_%09d.ts"]
@@ -80,7 +79,13 @@ def old_writer(ffmpeg: str, device: Path) -> Iterator[subprocess.Popen[bytes]]:
     for rate, suffix in (("2", ""), ("5", "_thumbnail")):
         command += ["-r", rate, "-f", "image2", "-start_number", str(FIRST)]
         command += [f"{device}/captures/capture_%09d{suffix}.jpg"]
-    process = subprocess.Popen(command)
+    return command
+
+
+@contextmanager
+def old_writer(ffmpeg: str, device: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """That ffmpeg at work; on the way out it is killed."""
+    process = subprocess.Popen(old_command(ffmpeg, device))
     try:
         eventually("the old writer's list", (device / "output.m3u8").exists)
         yield process
