@@ -28,6 +28,10 @@ class HotSet:
     def __contains__(self, text: str) -> bool:
         return text in self._names
 
+    def get(self, text: str) -> FileName | None:
+        """The parsed name, if it is in the set."""
+        return self._names.get(text)
+
     def add(self, name: FileName) -> None:
         """`name` was finished just now: it is the newest."""
         self._names[name.text] = name

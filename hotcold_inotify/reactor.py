@@ -17,10 +17,11 @@ import trio
 from prometheus_client import CollectorRegistry, make_asgi_app
 
 from hotcold_inotify import audit, endpoint, hours
+from hotcold_inotify.background import Background
 from hotcold_inotify.brake import Brake
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Config, ConfigError
-from hotcold_inotify.device import Device
+from hotcold_inotify.device import Device, Hearing
 from hotcold_inotify.disk import Home, RootHeld, RootLock, errno_name, find_devices
 from hotcold_inotify.hours import Calendar
 from hotcold_inotify.logs import Troubles, logger
@@ -85,6 +86,7 @@ class Reactor:
         self._heed_signals = heed_signals
         self._instruments = Instruments(registry)
         self._brake = Brake()
+        self._background = Background()
         self._running: dict[str, _Running] = {}
         self._leaving: set[str] = set()  # not gone yet: a device that comes back under such a name waits for a look
         self._turn = trio.CancelScope()  # ends the present configuration's turn, of which there may be several
@@ -261,12 +263,14 @@ class Reactor:
         config = self.config
         calendar = Calendar(hours.zone(config.timezone))
         relief = Relief(config.pressure, config.kinds, calendar, self._clock, self.believable, self._instruments)
+        hearing = Hearing()
         changes = self._changes(config)
         self._looked_at = trio.current_time()
         first = True
         warned: tuple[str, ...] = ()
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(hearing.run)
                 nursery.start_soon(relief.run)
                 while True:
                     found, wrong = await self._find(config)
@@ -282,7 +286,9 @@ class Reactor:
                             del self._running[name]
                             self._leaving.add(name)
                     for name in sorted(found.keys() - self._running.keys() - self._leaving):
-                        device = Device(found[name], config, calendar, self._clock, self._instruments)
+                        device = Device(
+                            found[name], config, calendar, self._clock, self._instruments, hearing, self._background
+                        )
                         self._running[name] = _Running(found[name], device, trio.CancelScope(), trio.Event())
                         nursery.start_soon(self._serve, self._running[name], config, calendar, relief)
                     self._instruments.devices.set(len(self._running))
@@ -298,6 +304,7 @@ class Reactor:
             self._looked_at = None
             self._running.clear()
             self._leaving.clear()
+            hearing.close()
             if changes is not None:
                 changes.close()
 
@@ -322,6 +329,7 @@ class Reactor:
             self._instruments,
             running.device.returned,
             self._brake.finished,
+            self._background,
         )
         try:
             with relief.serving(home, rotation.expire_early), running.scope:
@@ -330,7 +338,7 @@ class Reactor:
                     running.served.set()
                     self._log.info("device served", device=home.name)
                     nursery.start_soon(rotation.run)
-                    recover = partial(audit.recover, durable=config.durable)
+                    recover = partial(audit.recover, durable=config.durable, background=self._background)
                     nursery.start_soon(recover, home, config.kinds, calendar, self._clock, self._instruments)
         finally:
             running.served.set()
@@ -356,7 +364,8 @@ class Reactor:
 
 async def _all_served(first: tuple[_Running, ...], task_status: trio.TaskStatus[None]) -> None:
     for running in first:
-        await running.served.wait()
+        if not running.served.is_set():  # else it would be a turn of the loop for each of a thousand devices
+            await running.served.wait()
     task_status.started()
 
 

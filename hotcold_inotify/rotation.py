@@ -17,6 +17,7 @@ from typing import TypeVar
 import attrs
 import trio
 
+from hotcold_inotify.background import Background
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Kind
 from hotcold_inotify.disk import (
@@ -155,9 +156,11 @@ class Rotation:
         instruments: Instruments,
         returned: Callable[[str, tuple[int, ...]], None] = lambda _kind, _slots: None,
         finished: Finished = _as_dated,
+        background: Background | None = None,
     ) -> None:
         """`believable` looks at the clocks and says whether deleting by them is safe at this moment; `returned` hears
-        into which slots of a kind files came back that had not expired; `finished` knows of the clock's steps.
+        into which slots of a kind files came back that had not expired; `finished` knows of the clock's steps;
+        `background` has the turns of all devices (None: this one has it to itself).
         """
         self._home = home
         self._kinds = kinds
@@ -168,7 +171,7 @@ class Rotation:
         self._returned = returned
         self._finished = finished
         self._log = logger(device=home.name)
-        self._limiter = trio.CapacityLimiter(1)
+        self._background = background or Background()
         self._alone = trio.Lock()  # a pass would put back what goes early
         self._troubles = Troubles(self._log)
         self._left: dict[str, Seen] = {}
@@ -301,8 +304,8 @@ class Rotation:
         return total
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        # Abandoned on cancel, for a disk may hang. What the thread still does, it does by an instant that was believed.
-        return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+        # Abandoned on cancel. What the thread still does, it does by an instant that was believed.
+        return await self._background.run(work)
 
 
 @attrs.define

@@ -8,6 +8,7 @@ inotify(7).
 import contextlib
 import errno
 import os
+import select
 from collections.abc import Iterable, Iterator
 
 import attrs
@@ -22,8 +23,9 @@ _DELETE = int(flags.DELETE)
 _OVERFLOW = int(flags.Q_OVERFLOW)
 _ISDIR = int(flags.ISDIR)
 
-# A read takes at most this much of the queue: some 2,000 events, so that one device's flood is cut into slices.
-_READ_BYTES = 65_536
+# A read takes at most this much of the queue: some 40 events, each of which may move a file. So one device's flood is
+# cut into slices of about a millisecond.
+_READ_BYTES = 2_048
 
 
 @attrs.frozen(slots=True)
@@ -118,15 +120,50 @@ class Watch:
             if error.errno != errno.EINVAL:
                 raise
 
-    async def read(self) -> Iterator[Event]:
-        """Wait for events, then return all that one read brings, oldest first."""
-        while True:
-            await trio.lowlevel.wait_readable(self._inotify.fileno())
-            try:
-                return events(os.read(self._inotify.fileno(), _READ_BYTES))
-            except BlockingIOError:
-                continue
+    def fileno(self) -> int:
+        """The descriptor of the instance."""
+        return int(self._inotify.fileno())
+
+    async def wait(self) -> None:
+        """Return when there is something to read."""
+        await trio.lowlevel.wait_readable(self._inotify.fileno())
+
+    def read(self) -> Iterator[Event]:
+        """What one read brings, oldest first; there may be more. Does not wait: without events there is nothing."""
+        try:
+            return events(os.read(self._inotify.fileno(), _READ_BYTES))
+        except BlockingIOError:
+            return iter(())
 
     def close(self) -> None:
         """Close the instance; the kernel drops its watches."""
         self._inotify.close()
+
+
+class Queues:
+    """The event queues of many instances, waited for together (epoll(7))."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+
+    def add(self, watch: Watch) -> None:
+        """Wait for this one too."""
+        self._epoll.register(watch.fileno(), select.EPOLLIN)
+
+    def remove(self, watch: Watch) -> None:
+        """Wait for it no more; before it is closed, for a child that is being started may hold it a moment longer."""
+        self._epoll.unregister(watch.fileno())
+
+    async def wait(self) -> None:
+        """Return when one of them has events."""
+        await trio.lowlevel.wait_readable(self._epoll.fileno())
+
+    def ready(self, within: float) -> list[int]:
+        """The descriptors of those that have events, waiting for the first one in the kernel, for so many seconds at
+        most, rounded up to milliseconds.
+        """
+        return [fd for fd, _ in self._epoll.poll(within)]
+
+    def close(self) -> None:
+        """Close the epoll instance; those that it waited for stay open."""
+        self._epoll.close()

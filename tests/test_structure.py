@@ -36,7 +36,9 @@ FLOORS: Final[Mapping[str, frozenset[str]]] = {
             "config",
         }
     ),
-    "adapters": frozenset({"watch", "disk", "beneath", "metrics", "endpoint", "logs", "clock", "probe", "readiness"}),
+    "adapters": frozenset(
+        {"watch", "disk", "beneath", "metrics", "endpoint", "logs", "clock", "background", "probe", "readiness"}
+    ),
     "tasks": frozenset({"device", "rotation", "relief", "audit", "migration", "doctor", "reporting"}),
     "root": frozenset({"reactor"}),
     "faces": frozenset({"cli", "web", "__main__"}),

@@ -72,8 +72,8 @@ def repair(
             while remove_stale(folder, clock.wall(), left.setdefault(kind.name, {})):
                 pass
         for slot in range(len(SLOT_NAMES)):
-            with troubles.noted(f"{home.name}/{kind.name}/{slot}"):
-                recover_slot(home, kind, calendar, clock, slot, probe, durable=durable)
+            with troubles.noted(f"{home.name}/{kind.name}/{slot}"), home.open(kind, calendar) as folder:
+                recover_slot(folder, clock, slot, probe, durable=durable)
     return troubles.told
 
 

@@ -5,13 +5,15 @@ I4, I7). A repair does the same.
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import attrs
 import trio
 
 from hotcold_inotify.audit.looking import Looker
+from hotcold_inotify.background import Background
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Kind
 from hotcold_inotify.disk import (
@@ -36,6 +38,8 @@ from hotcold_inotify.timeline import Knowledge
 
 # Seconds until an hour that could not be looked through is tried again.
 _AGAIN = 2.0
+# Seconds after which a thread comes back, and others have their turn.
+_JOB = 0.05
 
 
 async def recover(
@@ -46,18 +50,18 @@ async def recover(
     instruments: Instruments,
     *,
     durable: bool,
+    background: Background | None = None,
 ) -> None:
     """Make one device's folders right after a crash: what is hot and cold, then the slots, hour by hour, the live one
     first; beside the running reactor, in a thread. It ends when each was looked through: what resists is tried again.
-    `durable`: as for `HourPlaylist`.
+    `durable`: as for `HourPlaylist`; `background` has the turns of all devices (None: this one has it to itself).
     """
-    limiter, probe = trio.CapacityLimiter(1), Probe()
+    probe, background = Probe(), background or Background()
     log = logger(device=home.name)
-    left: list[tuple[Kind, int]] = []
     for kind in kinds:
         try:
             work_ = partial(_settle, home, kind, calendar, clock, durable=durable)
-            settled = await trio.to_thread.run_sync(work_, limiter=limiter, abandon_on_cancel=True)
+            settled = await background.run(work_)
         except OSError as error:
             if error.errno not in SURVIVED:
                 raise
@@ -67,29 +71,27 @@ async def recover(
                 log.info(
                     "files were hot and in their hour too; they left the hot folder", kind=kind.name, files=settled
                 )
-        live = calendar.generation_at(clock.wall()).slot
-        left += [(kind, (live - ago) % len(SLOT_NAMES)) for ago in range(len(SLOT_NAMES))]
     troubles = Troubles(log)
+    live = calendar.generation_at(clock.wall()).slot
+    left = {kind: [(live - ago) % len(SLOT_NAMES) for ago in range(len(SLOT_NAMES))] for kind in kinds}
     while left:
-        resisted: list[tuple[Kind, int]] = []
-        for kind, slot in left:
-            work = partial(recover_slot, home, kind, calendar, clock, slot, probe, durable=durable)
-            try:
-                reason = await trio.to_thread.run_sync(work, limiter=limiter, abandon_on_cancel=True)
-            except OSError as error:
-                if error.errno not in SURVIVED:
-                    raise
-                resisted.append((kind, slot))
-                text = "cannot look through an hour; it is tried again"
-                troubles.begins(kind.name, errno_name(error), text, kind=kind.name, what="hours", slot=slot)
-                continue
-            if reason is not None:
-                instruments.folder(home.name, kind.name).playlist_rebuild(reason)
-                log.info("hour playlist rebuilt", kind=kind.name, slot=slot, reason=reason)
-        left = resisted
-        for kind in kinds:
-            if all(its is not kind for its, _ in left):
+        for kind, slots in left.items():
+            resisted: list[int] = []
+            while slots:
+                some = partial(_recover_some, home, kind, calendar, clock, slots, probe, durable=durable)
+                for slot, outcome in await background.run(some):
+                    slots.remove(slot)
+                    if isinstance(outcome, OSError):
+                        resisted.append(slot)
+                        text = "cannot look through an hour; it is tried again"
+                        troubles.begins(kind.name, errno_name(outcome), text, kind=kind.name, what="hours", slot=slot)
+                    elif outcome is not None:
+                        instruments.folder(home.name, kind.name).playlist_rebuild(outcome)
+                        log.info("hour playlist rebuilt", kind=kind.name, slot=slot, reason=outcome)
+            slots.extend(resisted)
+            if not resisted:
                 troubles.ends(kind.name, "each hour is looked through", kind=kind.name, what="hours")
+        left = {kind: slots for kind, slots in left.items() if slots}
         if left:
             await trio.sleep(_AGAIN)
 
@@ -122,28 +124,45 @@ def settle_twins(
     return settled
 
 
-def recover_slot(
-    home: Home, kind: Kind, calendar: Calendar, clock: Clock, slot: int, probe: Probe, *, durable: bool
-) -> str | None:
+def _recover_some(
+    home: Home, kind: Kind, calendar: Calendar, clock: Clock, slots: Iterable[int], probe: Probe, *, durable: bool
+) -> list[tuple[int, str | OSError | None]]:
+    """The first of these slots, with what became of each: as many as are done in a moment, one at least."""
+    began = time.monotonic()
+    done: list[tuple[int, str | OSError | None]] = []
+    for slot in slots:
+        try:
+            with home.open(kind, calendar) as folder:
+                done.append((slot, recover_slot(folder, clock, slot, probe, durable=durable)))
+        except OSError as error:
+            if error.errno not in SURVIVED:
+                raise
+            done.append((slot, error))
+        if time.monotonic() - began > _JOB:
+            break
+    return done
+
+
+def recover_slot(folder: Folder, clock: Clock, slot: int, probe: Probe, *, durable: bool) -> str | None:
     """Make one slot's playlist true, and remove what a crash left unfinished; why it was replaced, or None. May take
     long: call it in a thread.
     """
-    with home.open(kind, calendar) as folder:
-        live = calendar.generation_at(clock.wall())
-        generation = folder.slots.holds(slot)
-        slot_fd = folder.slots.open(slot)
-        try:
-            # Whoever replaces a playlist locks its slot: what he has not finished is no leftover.
-            fcntl.flock(slot_fd, fcntl.LOCK_EX)
-            remove_unfinished(slot_fd, kind.pattern)
-            if not kind.playlist:
-                return None
-            over = generation is not None and generation < live and generation not in _hot_hours(folder)
-            # Where no segment is, no hour matters: a playlist that is there lists what is not.
-            hour = HourPlaylist(slot_fd, generation or live, kind.pattern, durable=durable)
-            return hour.recover(_knowledge(folder, slot, probe), over=over)
-        finally:
-            os.close(slot_fd)
+    kind = folder.kind
+    live = folder.calendar.generation_at(clock.wall())
+    generation = folder.slots.holds(slot)
+    slot_fd = folder.slots.open(slot)
+    try:
+        # Whoever replaces a playlist locks its slot: what he has not finished is no leftover.
+        fcntl.flock(slot_fd, fcntl.LOCK_EX)
+        remove_unfinished(slot_fd, kind.pattern)
+        if not kind.playlist:
+            return None
+        over = generation is not None and generation < live and generation not in _hot_hours(folder)
+        # Where no segment is, no hour matters: a playlist that is there lists what is not.
+        hour = HourPlaylist(slot_fd, generation or live, kind.pattern, durable=durable)
+        return hour.recover(_knowledge(folder, slot, probe), over=over)
+    finally:
+        os.close(slot_fd)
 
 
 def _hot_hours(folder: Folder) -> set[Generation | None]:

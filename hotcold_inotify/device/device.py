@@ -7,15 +7,19 @@ code at start, after a full event queue, and when a folder turns out to be anoth
 
 import errno
 import math
+import os
+import zlib
 from collections.abc import Iterable
 from functools import partial
 
 import attrs
 import trio
 
+from hotcold_inotify.background import Background
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Config, Kind
 from hotcold_inotify.device.backlog import Backlog
+from hotcold_inotify.device.hearing import Hearing
 from hotcold_inotify.device.hotfolder import HotFolder
 from hotcold_inotify.device.leaving import Leaving
 from hotcold_inotify.device.recorder import Recorder
@@ -30,9 +34,6 @@ from hotcold_inotify.watch import Deleted, Ended, Event, Finished, Overflowed, W
 
 SWEEP = 2.0
 """Seconds between two comparisons of what is known with what is there."""
-# Events between two looks at the other tasks: each may move a file, so that is about a millisecond.
-_TURN = 32
-
 # A name that is nobody's has come: look sooner, but not for each of many.
 _SOON = 0.25
 # Looks at one folder take at most this part of a processor: one with a million strangers in it waits for its next.
@@ -63,21 +64,33 @@ class _Served:
 class Device:
     """Serve one device's folder until cancelled."""
 
-    def __init__(self, home: Home, config: Config, calendar: Calendar, clock: Clock, instruments: Instruments) -> None:
-        """Nothing is opened before `run`."""
+    def __init__(
+        self,
+        home: Home,
+        config: Config,
+        calendar: Calendar,
+        clock: Clock,
+        instruments: Instruments,
+        hearing: Hearing | None = None,
+        background: Background | None = None,
+    ) -> None:
+        """Nothing is opened before `run`. `hearing` is what tells all devices of their events, and runs beside them;
+        `background` has the turns of all of them. None: this device has one to itself.
+        """
         self.name = home.name
-        self.turned_at = trio.current_time()
-        """trio's time at which the device's loop last did something."""
         self._home = home
         self._config = config
         self._calendar = calendar
         self._clock = clock
         self._instruments = instruments
+        self._own_hearing = hearing is None
+        self._hearing = hearing or Hearing()
+        self._phase = zlib.crc32(os.fsencode(home.name)) / 2**32 * SWEEP
         self._log = logger(device=home.name)
         self._troubles = Troubles(self._log)
-        self._threads = Threads(len(config.kinds))
+        self._background = background or Background()
+        self._threads = Threads(len(config.kinds), self._background)
         self._watch: Watch | None = None
-        self._watching = trio.Event()
         self._served: dict[str, _Served] = {}
         self._shares: dict[str, str | None] = {}
         self._by_key: dict[int, _Served] = {}
@@ -91,7 +104,7 @@ class Device:
     def progress_at(self) -> float:
         """Since when, in trio's time, the device or one of its folders has been at the same thing."""
         oldest = self._threads.oldest
-        return self.turned_at if oldest is None else min(self.turned_at, oldest)
+        return trio.current_time() if oldest is None else oldest
 
     def returned(self, kind: str, slots: Iterable[int]) -> None:
         """Files have come back into slots from the waiting room: their playlists do not list them yet."""
@@ -105,7 +118,8 @@ class Device:
         """
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._hear)
+                if self._own_hearing:
+                    nursery.start_soon(self._hearing.run)
                 async with trio.open_nursery() as first:
                     for kind in self._config.kinds:
                         settled = trio.Event()
@@ -114,28 +128,22 @@ class Device:
                 task_status.started()
         finally:
             if self._watch is not None:
+                self._hearing.leave(self._watch)
                 self._watch.close()
+            if self._own_hearing:
+                self._hearing.close()
 
     # --- events
 
-    async def _hear(self) -> None:
-        while True:
-            events: Iterable[Event] = ()
-            with trio.move_on_after(SWEEP):
-                events = await self._events()
-            read_at = self.turned_at = trio.current_time()
-            now = self._clock.wall()
-            for number, event in enumerate(events, 1):
-                self._react(event, read_at, now)
-                if not number % _TURN:
-                    await trio.lowlevel.checkpoint()
-                    self.turned_at = trio.current_time()
-
-    async def _events(self) -> Iterable[Event]:
-        await self._watching.wait()  # until then the looks alone serve
+    def _hear(self) -> int:
+        """React to a slice of what is in the queue; to how many events."""
         if self._watch is None:
-            raise AssertionError("unreachable: it is set with the event")
-        return await self._watch.read()
+            raise AssertionError("unreachable: what is listened to is open")
+        read_at, now, heard = trio.current_time(), self._clock.wall(), 0
+        for event in self._watch.read():
+            self._react(event, read_at, now)
+            heard += 1
+        return heard
 
     def _react(self, event: Event, read_at: float, now: float) -> None:
         if isinstance(event, Overflowed):
@@ -221,14 +229,21 @@ class Device:
                 self._instruments.disk_free(self.name, served.hot.free_bytes)
         if served.recorder is not None:
             served.recorder.look()
-        served.next_at = min(served.next_at, trio.current_time() + SWEEP)
+        served.next_at = min(served.next_at, self._next_sweep())
         return True
+
+    def _next_sweep(self) -> float:
+        """When, in trio's time. Each device has a phase of its own: a thousand looks at once would hold up events."""
+        now = trio.current_time()
+        return now + SWEEP - (now - self._phase) % SWEEP
 
     async def _open(self, kind: Kind) -> _Served:
         self._open_watch()
         lent, recorder_lent = Lent(), Lent()
         try:
-            folder, clone = await self._threads.run(partial(lent.use, partial(self._opened, kind, lent, recorder_lent)))
+            folder, clone = await self._threads.run_in_turn(
+                partial(lent.use, partial(self._opened, kind, lent, recorder_lent))
+            )
         except BaseException:  # a cancellation too: what was opened is closed
             lent.close()
             recorder_lent.close()
@@ -299,7 +314,7 @@ class Device:
                 "raise fs.inotify.max_user_instances, or the limit of open files",
             )
         else:
-            self._watching.set()
+            self._hearing.listen(self._watch, self._hear)
             self._well("inotify")
 
     def _add_watch(self, served: _Served) -> None:

@@ -78,6 +78,11 @@ class HotFolder:
         self._try_again = False
         self._look_at_cold = False
         self._replaced = False
+        self._last_move = 0.0
+        # Asked when they are scraped, for they change with each file.
+        instruments.hot_files.set_function(lambda: self._contents.count)
+        instruments.last_file.set_function(lambda: self._last_file)
+        instruments.last_move.set_function(lambda: self._last_move)
         instruments.hot_limit.set(self.kind.hot_limit)
 
     @property
@@ -119,14 +124,12 @@ class HotFolder:
                     self._ask()
                     break
                 self._left(oldest, outcome, trio.current_time() - read_at)
-            self._show()
         self._leaving.spell.took(time.perf_counter() - began)
         return there is not False
 
     def deleted(self, text: str) -> None:
         """Somebody took a name away."""
         self._contents.went(text)
-        self._show()
 
     def wants_scan(self, reason: str) -> None:
         """Events were lost, or none was heard: look through the folder, as soon as the task comes to it."""
@@ -144,13 +147,10 @@ class HotFolder:
             self._ask()
         elif not seen:
             self._ask()
-        if not self._busy:
-            self._show()
 
     def _came(self, at: float) -> None:
         """A file was finished at that time, Unix seconds; though the clock went back."""
         self._last_file = at
-        self._instruments.last_file.set(at)
 
     # --- the folder's own task
 
@@ -164,7 +164,7 @@ class HotFolder:
             await self._work.wait()
             self._work = trio.Event()
             while await self._one_thing():
-                self._show()
+                pass
             self._came_at.clear()
             self._busy = False
             self.settled.set()
@@ -224,8 +224,7 @@ class HotFolder:
                 displaced, more = await self._leaving.do(scan.step)
                 # Refused all the time? A full disk; the looks begin again.
                 more = await self._let_go(displaced, read_at) and more
-                self._show()
-            newest = scan.newest()
+                newest = scan.newest()
             # A scan tells of older files than are known.
             self._came(max(self._last_file, scan.newest_mtime() or 0.0))
         finally:
@@ -270,7 +269,7 @@ class HotFolder:
         instruments.archived_files.inc()
         instruments.archived_bytes.inc(outcome.size)
         instruments.move_latency.observe(latency)
-        instruments.last_move.set(latency)
+        self._last_move = latency
         if outcome.collided:
             instruments.name_collisions.inc()
         self._troubles.ends("moves", "moves go on")
@@ -290,10 +289,11 @@ class HotFolder:
     async def look(self) -> bool:
         """Compare with what is there, and correct what is known; False: it is another folder by now."""
         by_thread = self._leaving.by_thread
-        work = partial(look, self.folder, self._enough(), waits=not self.within, cold=not by_thread)
+        known = self._contents.hot.get
+        work = partial(look, self.folder, self._enough(), known=known, waits=not self.within, cold=not by_thread)
         key, found = self._contents.begin_look(), None
         try:
-            found = await self._leaving.do(work)
+            found = await self._leaving.do_in_turn(work)
         finally:
             listing, over = (found.listing, found.waiting.files) if found is not None else (None, 0)
             missed = self._contents.end_look(key, listing, over)
@@ -313,7 +313,6 @@ class HotFolder:
         self._look_at_cold = by_thread
         if by_thread or self._try_again or len(self._contents.hot) > self.kind.hot_limit:
             self._ask()
-        self._show()
         return True
 
     def _tell(self, found: Found) -> None:
@@ -330,6 +329,3 @@ class HotFolder:
         strangers is none: with each look more of it is seen, until it is seen whole.
         """
         return 4 * (self.kind.hot_limit + self._contents.known) + 2 * self._strangers + 1000
-
-    def _show(self) -> None:
-        self._instruments.hot_files.set(self._contents.count)

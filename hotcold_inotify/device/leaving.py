@@ -118,6 +118,10 @@ class Leaving:
         """Do something with the folder in a thread."""
         return await self._threads.run(lambda: self._lent.use(work))
 
+    async def do_in_turn(self, work: Callable[[], T]) -> T:
+        """The same a little later, if many others have something to look at."""
+        return await self._threads.run_in_turn(lambda: self._lent.use(work))
+
     def _look_at_cold(self) -> tuple[bool, int]:
         if self._folder.slots.moved_away():
             self._folder.slots.forget()

@@ -3,11 +3,13 @@
 import os
 import stat
 import time
+from collections.abc import Callable
 
 import attrs
 
 from hotcold_inotify.disk import SURVIVED, Folder, Lent, Listing, Scan, list_hot
 from hotcold_inotify.disk.waiting import Waiting, waiting
+from hotcold_inotify.names import FileName
 
 
 @attrs.frozen
@@ -22,15 +24,18 @@ class Found:
     slot_moved: bool = False
 
 
-def look(folder: Folder, at_most: int, *, waits: bool, cold: bool) -> Found | None:
+def look(
+    folder: Folder, at_most: int, *, known: Callable[[str], FileName | None], waits: bool, cold: bool
+) -> Found | None:
     """List at most so many entries; None: the folder is another one by now.
 
-    `waits`: more is known to be there than may stay, so reckon how much. `cold`: ask the slots' disk too.
+    `known`: what is known of a name already. `waits`: more is known to be there than may stay, so reckon how much.
+    `cold`: ask the slots' disk too.
     """
     began = time.thread_time()
     if folder.hot_moved_away() or (cold and folder.cold_moved_away()):
         return None
-    listing = list_hot(folder, at_most)
+    listing = list_hot(folder, at_most, known)
     waits = waits or len(listing.names) > folder.kind.hot_limit
     there = waiting(folder) if waits else Waiting(0, 0)
     cost = time.thread_time() - began

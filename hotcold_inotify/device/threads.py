@@ -1,9 +1,14 @@
-"""What one device does in threads: so much at once at most, and it is known for how long it has been at it."""
+"""What one device does in threads: so much at once at most, and it is known for how long it has been at it.
+
+What a file waits for is done at once; what only looks waits for its turn among all devices.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 import trio
+
+from hotcold_inotify.background import Background
 
 PER_FOLDER = 3
 """Threads that one hot folder may keep busy, each with one thing at a time: a look at it, what leaves it, its playlist.
@@ -15,8 +20,9 @@ T = TypeVar("T")
 class Threads:
     """The threads of one device."""
 
-    def __init__(self, folders: int) -> None:
-        """`folders`: how many hot folders the device has."""
+    def __init__(self, folders: int, background: Background) -> None:
+        """`folders`: how many hot folders the device has; `background` has the turns of all devices."""
+        self._background = background
         self.limiter = trio.CapacityLimiter(max(1, PER_FOLDER * folders))
         self._began: dict[object, float] = {}
 
@@ -33,3 +39,8 @@ class Threads:
             return await trio.to_thread.run_sync(work, limiter=self.limiter, abandon_on_cancel=True)
         finally:
             del self._began[key]
+
+    async def run_in_turn(self, work: Callable[[], T]) -> T:
+        """The same a little later, if many others have something to look at."""
+        async with self._background.turn():
+            return await self.run(work)

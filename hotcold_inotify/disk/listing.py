@@ -4,7 +4,7 @@ import heapq
 import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -34,15 +34,18 @@ class Listing:
     """False: there are more than was asked for, and the rest was not looked at."""
 
 
-def list_hot(folder: Folder, at_most: int) -> Listing:
-    """The hot folder's regular managed files, without a stat(2) each; stops after `at_most` entries."""
+def list_hot(folder: Folder, at_most: int, known: Callable[[str], FileName | None] = lambda _text: None) -> Listing:
+    """The hot folder's regular managed files, without a stat(2) each; stops after `at_most` entries. A name that is
+    `known` is not parsed again.
+    """
+    match = folder.kind.pattern.match
     names: dict[str, FileName] = {}
     unmanaged = 0
     with os.scandir(folder.hot_fd) as entries:
         for seen, entry in enumerate(entries):
             if seen >= at_most:
                 return Listing(names, unmanaged, complete=False)
-            name = folder.kind.pattern.match(entry.name)
+            name = known(entry.name) or match(entry.name)
             if name is not None and entry.is_file(follow_symlinks=False):
                 names[name.text] = name
             elif not expected(folder, entry.name):

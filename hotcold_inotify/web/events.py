@@ -157,7 +157,8 @@ class Events:
 
     async def _read(self, watch: Watch) -> None:
         while True:
-            for event in await watch.read():
+            await watch.wait()
+            for event in watch.read():
                 if isinstance(event, Finished | Ended):
                     place = self._places.get(event.key)
                     watched = None if place is None else self._devices.get(place.home.name)

@@ -215,7 +215,7 @@ def test_i8_a_name_that_is_no_text_takes_no_metrics_away(root: Path, start: Star
     assert running.stop() == 0
 
 
-async def test_a_loop_that_hangs_is_a_problem_and_is_named(
+async def test_a_device_whose_disk_hangs_is_a_problem_and_is_named(
     autojump_clock: trio.testing.MockClock,  # noqa: ARG001  makes the waiting short
 ) -> None:
     config = Config()
@@ -225,8 +225,11 @@ async def test_a_loop_that_hangs_is_a_problem_and_is_named(
         device = Device(home, config, Calendar(hours.zone("UTC")), Clock(), Instruments(CollectorRegistry()))
         reactor._running[name] = _Running(home, device, trio.CancelScope(), trio.Event())
     assert reactor.problem() is None
-    await trio.sleep(16)
-    reactor._running["capture2"].device.turned_at = trio.current_time()
+    reactor._running["capture1"].device._threads._began[object()] = trio.current_time()
+    await trio.sleep(14)
+    assert reactor.problem() is None
+    reactor._running["capture2"].device._threads._began[object()] = trio.current_time()
+    await trio.sleep(2)
     assert reactor.problem() == "no progress for 15 s: capture1"
 
 
