@@ -61,6 +61,8 @@ def text(cell: Cell) -> str:
     """A cell as it is read."""
     if not isinstance(cell, Figure):
         return f"{cell:,}" if isinstance(cell, int) else cell
+    if not math.isfinite(cell.median):
+        return "-"
     cell = _short(cell)
     unit = f" {cell.unit}" if cell.unit else ""
     if len(cell.values) == 1 or cell.least == cell.most:

@@ -17,7 +17,8 @@ _READ: Final = (
 _NOTES: Final = {
     DESIGN: "The design's host: four devices, 40 files/s in all. The reactor and the slowest polling archiver run side "
     "by side there, each with its own files.",
-    0.0: "As fast as one writer can. Overflows: of the reactor's queues; what they hid is found by a look.",
+    0.0: "As fast as one writer can. Left behind: beyond the limit still, 30 s after the last file. Overflows: "
+    "of the reactor's queues; what they hid is found by a look.",
 }
 
 
@@ -43,7 +44,7 @@ def _at(findings: Findings, rate: float, *, on_disk: bool) -> Table:
         mine = findings.rounds(rate, name, on_disk=on_disk)
         shown = _at_a_pace(mine, floor) if rate else _flat_out(mine)
         rows.append((name, *shown, *_always(mine, floor)))
-    how = ("latency p50", "p99", "p50, x floor") if rate else ("moved", "overflows")
+    how = ("latency p50", "p99", "p50, x floor") if rate else ("moved", "left behind", "overflows")
     always = (
         "CPU a file",
         "CPU, x floor",
@@ -54,7 +55,7 @@ def _at(findings: Findings, rate: float, *, on_disk: bool) -> Table:
         "astray",
     )
     label = f"{rate:,.0f} files/s" if rate else "Flat out"
-    note = _NOTES.get(rate, "")
+    note = "" if on_disk else _NOTES.get(rate, "")
     if rate == DESIGN and not on_disk:
         note = f"{_READ} {findings.resolution}. Astray: lost, or in two places. {note}"
     return Table(f"{label}, {'disk' if on_disk else 'tmpfs'}", ("contender", *how, *always), tuple(rows), note)
@@ -67,7 +68,8 @@ def _at_a_pace(mine: list[Outcome], floor: list[Outcome]) -> list[Cell]:
 
 def _flat_out(mine: list[Outcome]) -> list[Cell]:
     full = sum(outcome.overflows for outcome in mine) if mine[0].contender == REACTOR.name else "-"
-    return [figure(mine, lambda outcome: outcome.speed, "files/s"), full]
+    behind = sum(outcome.reckoned.unmoved for outcome in mine)
+    return [figure(mine, lambda outcome: outcome.speed, "files/s"), behind, full]
 
 
 def _always(mine: list[Outcome], floor: list[Outcome]) -> list[Cell]:
