@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PACKAGES := chromium dpkg e2fsprogs faketime ffmpeg fuse3 git inotify-tools mmdebstrap nginx openssl prometheus python3 shellcheck strace systemd util-linux xfsprogs xvfb
 
 # Every branch of these is run by tests/core alone. A test holds this list to the floors in ARCHITECTURE.md.
-VALUES := analysis brake config forms hotset hours invariants livewindow names playlist pressure prognosis timeline
+VALUES := analysis brake checklist config forms hotset hours invariants livewindow names playlist pressure prognosis timeline
 
 # Where `install` puts the command, and the python3 that runs what it installs: not the one of .venv, which is a clone's.
 BINDIR ?= /usr/local/bin
@@ -33,7 +33,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help run test torture bench lint format packages install uninstall deb clean
+.PHONY: help run test torture bench acceptance lint format packages install uninstall deb clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ torture: packages $(VENV)/installed-for-tests ## kills, power cuts, floods, a da
 
 bench: $(VENV)/installed-for-bench ## what it costs, beside its alternatives and beside mixed folders (15 minutes)
 	$(BIN)/python -m benchmarks
+
+acceptance: packages $(VENV)/installed-for-tests ## a host of its own, held against the checklist: build/acceptance (two minutes)
+	$(BIN)/python -m tests.acceptance build/acceptance
 
 install: $(VENV)/installed ## as root: the services, for systemd; below DESTDIR where that is set
 	deploy/install.sh stage build/install "$(BINDIR)"

@@ -33,13 +33,14 @@ FLOORS: Final[Mapping[str, frozenset[str]]] = {
             "pressure",
             "forms",
             "prognosis",
+            "checklist",
             "config",
         }
     ),
     "adapters": frozenset(
         {"watch", "disk", "beneath", "metrics", "endpoint", "logs", "clock", "background", "probe", "readiness"}
     ),
-    "tasks": frozenset({"device", "rotation", "relief", "audit", "migration", "doctor", "reporting"}),
+    "tasks": frozenset({"device", "rotation", "relief", "audit", "migration", "doctor", "acceptance", "reporting"}),
     "root": frozenset({"reactor"}),
     "faces": frozenset({"cli", "web", "__main__"}),
 }
@@ -52,6 +53,7 @@ BESIDE: Final[Mapping[str, frozenset[str]]] = {
     "invariants": frozenset({"hours", "playlist", "timeline"}),
     "livewindow": frozenset({"playlist"}),
     "hotset": frozenset({"names"}),
+    "checklist": frozenset({"hours", "invariants"}),
     "prognosis": frozenset({"hours", "config", "brake"}),
     "cli": frozenset({"web"}),
     "__main__": frozenset({"cli"}),
@@ -60,7 +62,7 @@ BESIDE: Final[Mapping[str, frozenset[str]]] = {
 }
 # The folder is the interface: what HTTP shows is read from the file system.
 NEVER: Final[Mapping[str, frozenset[str]]] = {
-    "web": frozenset({"reactor", "device", "rotation", "relief", "audit", "migration", "doctor"})
+    "web": frozenset({"reactor", "device", "rotation", "relief", "audit", "migration", "doctor", "acceptance"})
 }
 
 # The machine, its clock, its logs and the libraries that reach them: none of it below the adapters.

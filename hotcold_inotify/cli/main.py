@@ -142,9 +142,31 @@ def check(context: click.Context, *, repair: bool, as_json: bool) -> None:
 
 @_command()
 @click.option("--user", metavar="NAME", help="Whom the service runs as (else by its process, its unit, or you).")
+@click.option("--acceptance", is_flag=True, help="Watch and ask the running host, and hold it against the checklist.")
+@click.option("--device", "devices", metavar="NAME", multiple=True, help="Accept only this one; may be given again.")
+@click.option("--seconds", default=10.0, show_default=True, type=click.FloatRange(1, 3600), help="Watch for so long.")
+@click.option("--html", "page", metavar="FILE", help="Write the acceptance as a page too.")
 @_json
-def doctor(context: click.Context, *, user: str | None, as_json: bool) -> None:
+def doctor(
+    context: click.Context,
+    *,
+    user: str | None,
+    acceptance: bool,
+    devices: tuple[str, ...],
+    seconds: float,
+    page: str | None,
+    as_json: bool,
+) -> None:
     """Say what would go wrong on this host, and what to do about it; exit code 1 when something would."""
+    if acceptance:
+        from hotcold_inotify.cli import acceptance as acceptance_
+
+        if user is not None:
+            raise click.UsageError("--user is for the look without --acceptance")
+        acceptance_.show(load(context), names=devices, seconds=seconds, as_json=as_json, page=page)
+        return
+    if devices or page is not None:
+        raise click.UsageError("--device and --html need --acceptance")
     from hotcold_inotify.cli import doctor as doctor_
 
     doctor_.show(load(context), user=user, as_json=as_json)

@@ -1,0 +1,65 @@
+"""Whether everything answered, and recording went on, for as long as the acceptance took."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from hotcold_inotify.checklist.hotcount import Watched
+from hotcold_inotify.checklist.verdicts import Item, Line, Point, failed, not_shown, passed
+from hotcold_inotify.checklist.wording import counted, lasting, some
+
+
+@attrs.frozen
+class Asked:
+    """One request. `status` None: it was not answered, and `trouble` says why."""
+
+    url: str
+    seconds: float
+    status: int | None
+    trouble: str | None = None
+
+
+@attrs.frozen
+class Health:
+    """What one /healthz said, again and again. `url` None: it is not configured; `bad`: what it said besides "ok"."""
+
+    who: str
+    url: str | None
+    times: int
+    bad: tuple[str, ...]
+
+
+def judge(asked: Sequence[Asked], healths: Sequence[Health], watched: Sequence[Watched], patience: float) -> Line:
+    """Line 9. `patience`: seconds after which a device without a new file counts as stopped."""
+    points = [*_requests(asked), *(_health(one) for one in healths), *_recorded(watched, patience)]
+    return Line(Item.STEADY, tuple(points), tuple(one.url for one in healths if one.url is not None))
+
+
+def _requests(asked: Sequence[Asked]) -> list[Point]:
+    lost = [one for one in asked if one.status is None]
+    points = [failed(f"{one.url}: not answered after {lasting(one.seconds)}: {one.trouble}") for one in lost]
+    if asked and not lost:
+        slowest = max(asked, key=lambda one: one.seconds)
+        requests = f"{len(asked):,} requests were" if len(asked) > 1 else "one request was"
+        points.append(passed(f"{requests} answered; the slowest, {slowest.url}, in {lasting(slowest.seconds)}"))
+    return points
+
+
+def _health(one: Health) -> Point:
+    if one.url is None:
+        return not_shown(f"{one.who}: its address is not configured, so its /healthz cannot be asked")
+    if one.bad:
+        return failed(f"{one.who}: of {counted(one.times, 'time')}, {len(one.bad)} not ok: {some(one.bad, 1)}")
+    return passed(f"{one.who}: /healthz said ok {counted(one.times, 'time')} of {one.times}")
+
+
+def _recorded(watched: Sequence[Watched], patience: float) -> list[Point]:
+    points = []
+    for device in dict.fromkeys(one.device for one in watched):
+        best = min((one for one in watched if one.device == device), key=lambda one: one.silent)
+        said = f"{device}: the longest time without a new file was {lasting(best.silent)} (in {best.kind})"
+        if best.silent <= patience:
+            points.append(passed(said))
+        else:
+            points.append(failed(f"{said}: its ffmpeg stood still"))
+    return points
