@@ -50,7 +50,10 @@ def judge(found: Sequence[Day], calendar: Calendar, zone: Zone) -> Line:
     points = [point for day in found for point in _points(day, calendar, zone)]
     if not found:
         points.append(not_shown("there is no device with thumbnails to ask for"))
-    return Line(Item.DAY, tuple(points), tuple(day.url for day in found))
+    minutes, asked = sum(len(day.minutes) for day in found), sum(day.asked for day in found)
+    said = f"every hour that is on the disk, {counted(minutes, 'minute')} with thumbnails; "
+    said += f"{counted(asked, 'thumbnail')} asked for, one an hour, and complete"
+    return Line(Item.DAY, tuple(points), tuple(day.url for day in found), said)
 
 
 def _points(day: Day, calendar: Calendar, zone: Zone) -> list[Point]:

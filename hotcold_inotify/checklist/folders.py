@@ -22,10 +22,13 @@ class Layout:
 def judge(layouts: Iterable[Layout], checked: Checked) -> Line:
     """Line 1."""
     points = list(checked.of(Item.FOLDERS))
+    layouts = list(layouts)
     for one in layouts:
         if one.missing:
             points.append(failed(f"{one.device}: {counted(len(one.missing), 'folder')} missing: {some(one.missing)}"))
         else:
             kinds = ", ".join(one.kinds)
             points.append(passed(f"{one.device}: {counted(one.there, 'folder')}: {kinds}, each with 0 to 23"))
-    return Line(Item.FOLDERS, tuple(points), (CHECK, "stat of every folder"))
+    there = sum(one.there for one in layouts)
+    said = f"{counted(there, 'folder')} of {counted(len(layouts), 'device')}"
+    return Line(Item.FOLDERS, tuple(points), (CHECK, "stat of every folder"), said)

@@ -2,7 +2,6 @@
 bound that it does not exceed.
 """
 
-from collections.abc import Iterable
 from math import inf
 
 import attrs
@@ -34,12 +33,3 @@ class Histogram:
         """The share, 0 to 1, that is known to have taken at most so long."""
         known = [count for bound, count in self.counts.items() if bound <= seconds]
         return max(known, default=0) / self.count if self.count else 0.0
-
-
-def added(histograms: Iterable[Histogram]) -> Histogram:
-    """All of them as one."""
-    counts: dict[float, float] = {}
-    for one in histograms:
-        for bound, count in one.counts.items():
-            counts[bound] = counts.get(bound, 0) + count
-    return Histogram(counts)

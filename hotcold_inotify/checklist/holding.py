@@ -1,6 +1,6 @@
 """What the hour folders hold: files of their own hour, and nothing that is past its retention."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -37,7 +37,7 @@ class Held:
         return f"{self.device}/{self.kind}"
 
 
-def judge_hours(held: Iterable[Held], checked: Checked) -> Line:
+def judge_hours(held: Sequence[Held], checked: Checked) -> Line:
     """Line 4."""
     bad = checked.places(Item.SLOTS)
     points = list(checked.of(Item.SLOTS))
@@ -50,10 +50,12 @@ def judge_hours(held: Iterable[Held], checked: Checked) -> Line:
         else:
             points.append(Point(f"{one.place}: empty"))
     points.append(Point(f"{counted(checked.files, 'file')} looked at, each by its mtime"))
-    return Line(Item.SLOTS, tuple(points), (CHECK,))
+    hours = sum(len(one.hours) for one in held)
+    said = f"{counted(checked.files, 'file')} looked at, in {counted(hours, 'hour folder')} and hot: each in its place"
+    return Line(Item.SLOTS, tuple(points), (CHECK,), said)
 
 
-def judge_expiry(held: Iterable[Held], checked: Checked, now: float, zone: Zone) -> Line:
+def judge_expiry(held: Sequence[Held], checked: Checked, now: float, zone: Zone) -> Line:
     """Line 8."""
     bad = checked.places(Item.EXPIRY)
     points = list(checked.of(Item.EXPIRY))
@@ -62,7 +64,11 @@ def judge_expiry(held: Iterable[Held], checked: Checked, now: float, zone: Zone)
             points.append(_past(one, now, zone))
         if one.waiting:
             points.append(Point(f"{one.place}: {counted(one.waiting, 'folder')} in .retired, until each file is due"))
-    return Line(Item.EXPIRY, tuple(points), (CHECK, "hotcold_expired_files_total"))
+    said = "nothing that is older than its retention lies anywhere"
+    expired = sum(one.expired or 0 for one in held)
+    if expired:
+        said += f"; {counted(round(expired), 'file')} expired since the reactor began"
+    return Line(Item.EXPIRY, tuple(points), (CHECK, "hotcold_expired_files_total"), said)
 
 
 def _past(one: Held, now: float, zone: Zone) -> Point:

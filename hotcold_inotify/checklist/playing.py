@@ -45,7 +45,11 @@ def judge(hours: Sequence[Hour], checked: Checked, *, answers: bool) -> Line:
     samples = [sample for one in hours for sample in one.samples]
     if samples and all(sample.frames is None and sample.trouble is None for sample in samples):
         points.append(not_shown("whether they play: there is no ffprobe to decode a segment; install ffmpeg"))
-    return Line(Item.PLAYLISTS, tuple(points), (*(one.url for one in hours), CHECK))
+    frames = sum(sample.frames or 0 for sample in samples)
+    said = f"{counted(len(hours), 'playlist')} of an hour: {counted(sum(one.entries for one in hours), 'segment')}, "
+    said += f"{lasting(sum(one.seconds for one in hours))}; {counted(len(samples), 'segment')} of them decoded, "
+    said += counted(frames, "frame")
+    return Line(Item.PLAYLISTS, tuple(points), (*(one.url for one in hours), CHECK), said)
 
 
 def _troubles(one: Hour) -> list[Point]:

@@ -32,7 +32,11 @@ class Health:
 def judge(asked: Sequence[Asked], healths: Sequence[Health], watched: Sequence[Watched], patience: float) -> Line:
     """Line 9. `patience`: seconds after which a device without a new file counts as stopped."""
     points = [*_requests(asked), *(_health(one) for one in healths), *_recorded(watched, patience)]
-    return Line(Item.STEADY, tuple(points), tuple(one.url for one in healths if one.url is not None))
+    slowest = max((one.seconds for one in asked), default=0.0)
+    silent = max((one.silent for one in _busiest(watched)), default=0.0)
+    said = f"{len(asked):,} requests answered, the slowest in {lasting(slowest)}; every /healthz said ok each second; "
+    said += f"no device was without a new file for more than {lasting(silent)}"
+    return Line(Item.STEADY, tuple(points), tuple(one.url for one in healths if one.url is not None), said)
 
 
 def _requests(asked: Sequence[Asked]) -> list[Point]:
@@ -55,11 +59,18 @@ def _health(one: Health) -> Point:
 
 def _recorded(watched: Sequence[Watched], patience: float) -> list[Point]:
     points = []
-    for device in dict.fromkeys(one.device for one in watched):
-        best = min((one for one in watched if one.device == device), key=lambda one: one.silent)
-        said = f"{device}: the longest time without a new file was {lasting(best.silent)} (in {best.kind})"
+    for best in _busiest(watched):
+        said = f"{best.device}: the longest time without a new file was {lasting(best.silent)} (in {best.kind})"
         if best.silent <= patience:
             points.append(passed(said))
         else:
             points.append(failed(f"{said}: its ffmpeg stood still"))
     return points
+
+
+def _busiest(watched: Sequence[Watched]) -> list[Watched]:
+    """Of each device the folder with the shortest silence: while one kind comes, its ffmpeg is alive."""
+    return [
+        min((one for one in watched if one.device == device), key=lambda one: one.silent)
+        for device in dict.fromkeys(one.device for one in watched)
+    ]

@@ -62,11 +62,14 @@ def not_shown(text: str) -> Point:
 
 @attrs.frozen
 class Line:
-    """One line of the checklist. `asked`: the commands, URLs and folders that were."""
+    """One line of the checklist. `asked`: the commands, URLs and folders that were. `sum`: what its points come to when
+    it is passed.
+    """
 
     item: Item
     points: tuple[Point, ...]
     asked: tuple[str, ...] = ()
+    sum: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -76,6 +79,8 @@ class Line:
     @property
     def why(self) -> str:
         """What decided: in short where there is much of it."""
+        if self.verdict is Verdict.PASSED and self.sum:
+            return self.sum
         texts = [point.text for point in self.points if point.verdict is self.verdict]
         said = _SAID if self.verdict is Verdict.FAILED else 1
         more = len(texts) - said

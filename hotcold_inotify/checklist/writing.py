@@ -32,7 +32,10 @@ def judge(watched: Sequence[Watched], strays: Iterable[Stray], checked: Checked)
         for one in watched
         if one.strange
     ]
-    return Line(Item.WRITES, tuple(points), ("inotify on every hot folder, and on each device's own",))
+    came = sum(one.came for one in watched)
+    during = lasting(max((one.seconds for one in watched), default=0.0))
+    said = f"{counted(came, 'new file')} in {counted(len(watched), 'hot folder')} in {during}, none in an old place"
+    return Line(Item.WRITES, tuple(points), ("inotify on every hot folder, and on each device's own",), said)
 
 
 def _point(one: Watched, alive: set[str]) -> Point:
