@@ -71,7 +71,7 @@ def play(ffmpeg: str, path: Path) -> int:
 def play_these(ffmpeg: str, files: list[tuple[Path, playlist.Entry]], path: Path) -> int:
     """The same for some entries of an hour that is not over, by a playlist of their own at `path`."""
     entries = tuple(attrs.evolve(entry, uri=str(file)) for file, entry in files)
-    path.write_text(playlist.render(playlist.Playlist(2, entries, ended=True)), "utf-8")
+    path.write_bytes(playlist.render(playlist.Playlist(2, entries, ended=True)))
     return play(ffmpeg, path)
 
 

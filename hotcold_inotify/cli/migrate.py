@@ -3,40 +3,23 @@
 import contextlib
 import json
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
-import attrs
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from hotcold_inotify import hours, migration
 from hotcold_inotify.brake import Brake
+from hotcold_inotify.cli import migratereport as report
+from hotcold_inotify.cli.migratebars import bars, shown
 from hotcold_inotify.cli.settings import Failed
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Config
 from hotcold_inotify.disk import SLOT_NAMES, SURVIVED, Home, RootHeld, RootLock, find_devices, holder
 from hotcold_inotify.hours import Calendar
-from hotcold_inotify.migration import DevicePlan, Moved, Undone
 
-# The bar hears of so many files at once: it takes longer than a rename.
-_ADVANCE: Final = 500
 _AGAIN: Final = "what was moved is whole; run it again, and it goes on"
-
-Step = Callable[[int], None]
 
 
 def migrate(config: Config, devices: tuple[str, ...], *, dry_run: bool, expire: bool, as_json: bool) -> None:
@@ -54,18 +37,22 @@ def migrate(config: Config, devices: tuple[str, ...], *, dry_run: bool, expire: 
         raise Failed(f"{brake.reason}; set the clock first")
     lists = sum(kind.playlist for kind in config.kinds) * len(SLOT_NAMES)
     document: dict[str, object] = {}
+    plans = []
     resisted = 0
     for home in homes:
         with _refusals(home), contextlib.nullcontext() if dry_run else migration.alone(home.path):
-            with _bars({"looking": None}) as bars:
-                plan = migration.plan(home, config.kinds, calendar, clock.wall(), live=reactor(), step=bars["looking"])
-            document[home.name] = report = _plan(plan)
+            with bars({f"{home.name}: looking": None}) as (looking,):
+                plan = migration.plan(home, config.kinds, calendar, clock.wall(), live=reactor(), step=looking)
+            document[home.name] = entry = report.plan_document(plan)
             if not as_json:
-                _print_plan(home, plan, expire=expire)
+                for text in report.lines(home.name, plan, expire=expire):
+                    click.echo(text)
+            plans.append(plan)
             if dry_run:
                 continue
             began = time.monotonic()
-            with _bars({"moving": plan.moves + plan.expired * expire, "hour playlists": lists}) as bars:
+            totals = {f"{home.name}: moving": plan.moves + plan.expired * expire, f"{home.name}: hour playlists": lists}
+            with bars(totals) as (moving, listing):
                 moved = migration.migrate(
                     home,
                     config.kinds,
@@ -76,15 +63,18 @@ def migrate(config: Config, devices: tuple[str, ...], *, dry_run: bool, expire: 
                     believable=believable,
                     reactor=reactor,
                     durable=config.durable,
-                    step=bars["moving"],
-                    step_playlists=bars["hour playlists"],
+                    step=moving,
+                    step_playlists=listing,
                 )
-            done = report["done"] = _done(moved, time.monotonic() - began)
+            took = time.monotonic() - began
+            entry["done"] = report.done_document(moved, took)
             resisted += moved.failed
             for text in moved.troubles:
                 click.echo(f"{home.name}: {text}", err=True)
             if not as_json:
-                click.echo(f"{home.name}: {_words(done)}")
+                click.echo(report.said(home.name, moved, took))
+    if dry_run and len(plans) > 1 and not as_json:
+        click.echo(report.together(plans))
     _end(config, document, resisted, dry_run=dry_run, as_json=as_json)
 
 
@@ -103,17 +93,23 @@ def undo(config: Config, devices: tuple[str, ...], *, dry_run: bool, as_json: bo
                 raise Failed(f"{error}; stop it first") from error
         for home in homes:
             with _refusals(home), contextlib.nullcontext() if dry_run else migration.alone(home.path):
-                with _bars({"moving back": None}) as bars:
-                    undone = migration.undo(
-                        home, config.kinds, calendar, clock.wall(), dry_run=dry_run, step=bars["moving back"]
-                    )
-                document[home.name] = report = _undone(undone)
+                total = _to_undo(home, config, calendar, clock) if shown() and not dry_run else None
+                with bars({f"{home.name}: {'looking' if dry_run else 'moving back'}": total}) as (back,):
+                    undone = migration.undo(home, config.kinds, calendar, clock.wall(), dry_run=dry_run, step=back)
+                document[home.name] = report.undone_document(undone)
                 resisted += undone.moved.failed
                 for text in undone.moved.troubles:
                     click.echo(f"{home.name}: {text}", err=True)
                 if not as_json:
-                    click.echo(f"{home.name}: {'would go back: ' if dry_run else ''}{_words(report)}")
+                    click.echo(report.said_back(home.name, undone, dry_run=dry_run))
     _end(config, document, resisted, dry_run=dry_run, as_json=as_json)
+
+
+def _to_undo(home: Home, config: Config, calendar: Calendar, clock: Clock) -> int:
+    """How many files there are to put back, so that the bar knows."""
+    with bars({f"{home.name}: looking": None}) as (looking,):
+        would = migration.undo(home, config.kinds, calendar, clock.wall(), dry_run=True, step=looking)
+    return would.files.total()
 
 
 def _end(config: Config, document: dict[str, object], resisted: int, *, dry_run: bool, as_json: bool) -> None:
@@ -158,107 +154,3 @@ def _refusals(home: Home) -> Iterator[None]:
         if error.errno not in SURVIVED:
             raise
         raise Failed(f"cannot work on {error.filename or home.path}: {error.strerror}; {_AGAIN}") from error
-
-
-def _plan(plan: DevicePlan) -> dict[str, object]:
-    return {
-        "kinds": {
-            name: {
-                "in_place": kind.in_place,
-                "hot": kind.hot,
-                "slots": {str(slot): kind.slots[slot] for slot in sorted(kind.slots)},
-                "bytes": kind.bytes,
-                "expired": kind.expired,
-                "expired_bytes": kind.expired_bytes,
-                "stays": {why.name.lower(): count for why, count in kind.stays.items()},
-            }
-            for name, kind in plan.kinds.items()
-        },
-        "moves": plan.moves,
-        "expired": plan.expired,
-        "unknown": plan.unknown,
-        "examples": plan.examples,
-        "seconds": plan.seconds,
-    }
-
-
-def _done(moved: Moved, seconds: float) -> dict[str, object]:
-    return {
-        "hot": moved.hot,
-        "slots": moved.slots,
-        "expired": moved.expired,
-        "bytes": moved.bytes,
-        "collided": moved.collided,
-        "playlists": moved.playlists,
-        "failed": moved.failed,
-        "moving_seconds": round(moved.seconds, 3),
-        "moving_processor": round(moved.processor, 3),
-        "seconds": round(seconds, 3),
-    }
-
-
-def _undone(undone: Undone) -> dict[str, object]:
-    return {
-        "files": undone.files.total(),
-        **undone.files,
-        "stays": undone.stays,
-        "renamed": undone.renamed,
-        "failed": undone.moved.failed,
-    }
-
-
-def _words(report: Mapping[str, object]) -> str:
-    return ", ".join(
-        f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in report.items()
-    )
-
-
-def _print_plan(home: Home, plan: DevicePlan, *, expire: bool) -> None:
-    for name, kind in plan.kinds.items():
-        click.echo(
-            f"{home.name}/{name}: {kind.hot:,} files to hot, {kind.slots.total():,} to {len(kind.slots)} hours, "
-            f"{kind.bytes:,} bytes; {kind.in_place:,} are hot already"
-        )
-        if kind.slots:
-            click.echo("    " + "  ".join(f"{slot}: {kind.slots[slot]:,}" for slot in sorted(kind.slots)))
-        if kind.expired:
-            what = "are deleted" if expire else "stay, without --expire"
-            click.echo(f"    {kind.expired:,} files have expired ({kind.expired_bytes:,} bytes): they {what}")
-        for why, count in kind.stays.items():
-            click.echo(f"    {count:,} files stay for now: {why.value}")
-    if plan.unknown:
-        click.echo(f"{home.name}: {plan.unknown:,} unknown files or folders stay, as {', '.join(plan.examples)}")
-    click.echo(f"{home.name}: {plan.moves:,} files to move, about {plan.seconds:,.0f} s")
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:,.0f}/s")
-
-
-@contextlib.contextmanager
-def _bars(totals: Mapping[str, int | None]) -> Iterator[dict[str, Step]]:
-    """On a terminal a bar for each, with rate and time left; nothing anywhere else."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        bars = {text: _Bar(progress, progress.add_task(text, total=total)) for text, total in totals.items()}
-        yield {text: bar.step for text, bar in bars.items()}
-        for bar in bars.values():
-            bar.show()
-
-
-@attrs.define
-class _Bar:
-    progress: Progress
-    task: TaskID
-    waiting: int = 0
-
-    def step(self, more: int) -> None:
-        self.waiting += more
-        if self.waiting >= _ADVANCE:
-            self.show()
-
-    def show(self) -> None:
-        self.progress.advance(self.task, self.waiting)
-        self.waiting = 0

@@ -3,7 +3,8 @@ and a reactor, by a rename a file. See docs/adr/0015-migration.md.
 """
 
 from hotcold_inotify.disk.mixed import MigrationHeld, alone
-from hotcold_inotify.migration.moving import Moved, migrate
+from hotcold_inotify.migration.moving import migrate
+from hotcold_inotify.migration.outcome import Moved
 from hotcold_inotify.migration.planning import DevicePlan, KindPlan, plan
 from hotcold_inotify.migration.undoing import Undone, undo
 

@@ -1,6 +1,6 @@
 """What becomes of a file, by its name and its mtime. Pure: `now` is always an argument."""
 
-import bisect
+from bisect import bisect_right
 from collections.abc import Iterable
 from enum import Enum
 from typing import Final
@@ -18,9 +18,9 @@ _HOLDS: Final = 10.0
 class Stays(Enum):
     """Why a file stays in its old place for now."""
 
-    YOUNG = "finished a moment ago, or still being written"
-    LISTED = "in the live playlist of its writer"
-    AHEAD = "of a time that is still to come"
+    YOUNG = "just written"
+    LISTED = "listed live"
+    AHEAD = "from the future"
 
 
 def most_specific_first(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
@@ -48,9 +48,11 @@ class Judge:
         self._calendar = calendar
         self._from = self._until = 0.0
         self._starts: list[float] = []
-        self._hours: list[tuple[Generation, bool]] = []  # and whether it goes as a whole
+        self._hours: list[Generation | None] = []  # None: it goes as a whole
         self._live = calendar.generation_at(0.0)
-        self._trimmed = 0.0
+        self._live_since = self._kept_since = self._trimmed = 0.0
+        self.oldest = 0.0
+        """Unix time: what is older has expired. What is not may have."""
 
     def at(self, now: float) -> None:
         """The moment (Unix seconds) by which is judged from here on."""
@@ -58,14 +60,14 @@ class Judge:
             self._work_out(now)
         # A kind with playlists goes by whole slots.
         self._trimmed = 0.0 if self._kind.playlist else now - self._kind.retention
+        self.oldest = max(self._kept_since, min(self._trimmed, self._live_since))
 
     def generation(self, mtime: float) -> Generation | None:
         """The hour of a file that was finished then (Unix seconds, not after the moment); None: it has expired."""
-        index = bisect.bisect_right(self._starts, mtime) - 1
-        if index < 0:
+        if mtime < self.oldest:
             return None
-        generation, due = self._hours[index]
-        return None if due or (mtime < self._trimmed and generation != self._live) else generation
+        generation = self._hours[bisect_right(self._starts, mtime) - 1]
+        return None if mtime < self._trimmed and generation != self._live else generation
 
     def due(self, mtime: float) -> bool:
         """Whether a file of that mtime has expired."""
@@ -75,7 +77,7 @@ class Judge:
         calendar, retention = self._calendar, self._kind.retention
         self._live = live = calendar.generation_at(now)
         starts: list[float] = []
-        hours: list[tuple[Generation, bool]] = []
+        hours: list[Generation | None] = []
         start = now - _LONGEST
         while start <= now:
             generation = calendar.generation_at(start)
@@ -84,7 +86,10 @@ class Judge:
             else:
                 due = generation < live and calendar.comes_round(generation) <= now
             starts.append(start)
-            hours.append((generation, due))
+            hours.append(None if due else generation)
             start = calendar.next_turn(start)
         self._starts, self._hours = starts, hours
+        # The live hour is always kept.
+        self._kept_since = next(at for at, kept in zip(starts, hours, strict=True) if kept is not None)
+        self._live_since = next(at for at, kept in zip(starts, hours, strict=True) if kept == live)
         self._from, self._until = now, min(start, now + _HOLDS)

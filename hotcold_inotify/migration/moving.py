@@ -5,7 +5,7 @@ run goes on: it plans anew from what is there.
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -13,77 +13,23 @@ import attrs
 
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Kind
-from hotcold_inotify.disk import SLOT_NAMES, SURVIVED, Archived, Folder, Home, errno_name, generation_of, list_hot
+from hotcold_inotify.disk import SLOT_NAMES, Archived, Folder, Home, generation_of, list_hot
 from hotcold_inotify.disk.expiry import expire_named
 from hotcold_inotify.disk.mixed import Entrance, move_named, note, remove_twin
 from hotcold_inotify.hours import Calendar, Generation
+from hotcold_inotify.migration import outcome
 from hotcold_inotify.migration.hourlists import Durations, make_true
 from hotcold_inotify.migration.judging import Judge
+from hotcold_inotify.migration.outcome import Hopeless, Moved
 from hotcold_inotify.migration.places import SETTLED, Place, places
 from hotcold_inotify.migration.planning import Aged, DevicePlan, KindPlan, Step, aged
 from hotcold_inotify.names import FileName
 
 # Files between two looks at the clock, at the slots, and at the bar: some 30 ms.
 _BATCH: Final = 1024
-# Refusals that are told in full, and refusals in a row after which it is no use: a full or a read-only disk.
-_TOLD: Final = 20
-_HOPELESS: Final = 1000
 # Another process is at work on the slots: for so long it may be, seconds and tries, each some 10 ms longer.
 _BUSY: Final = 0.02
 _TRIES: Final = 50
-
-
-class Hopeless(Exception):
-    """So many files in a row could not be moved that the others were not tried."""
-
-
-@attrs.define
-class Moved:
-    """What was done; counts of files."""
-
-    hot: int = 0
-    slots: int = 0
-    expired: int = 0
-    bytes: int = 0
-    collided: int = 0
-    """Files whose name was taken in their slot."""
-    playlists: int = 0
-    """Hour playlists that were made or mended."""
-    seconds: float = 0.0
-    """What moving took, without the playlists."""
-    processor: float = 0.0
-    """The same by this process's time on a processor."""
-    failed: int = 0
-    troubles: list[str] = attrs.field(factory=list)
-    """In plain words; not all of them where there are many."""
-
-    _in_a_row: int = 0
-
-    def went(self, size: int) -> None:
-        """A file of so many bytes was moved."""
-        self.bytes += size
-        self._in_a_row = 0
-
-    @contextlib.contextmanager
-    def trying(self, what: str) -> Iterator[None]:
-        """One file that resists holds up no other (I8). Hopeless: they all do."""
-        try:
-            yield
-        except OSError as error:
-            self.resisted(what, error)
-
-    def resisted(self, what: str, error: OSError) -> None:
-        """Count it, and go on."""
-        if isinstance(error, FileNotFoundError):
-            return  # somebody else was first
-        if error.errno not in SURVIVED:
-            raise error
-        self.failed += 1
-        self._in_a_row += 1
-        if len(self.troubles) < _TOLD:
-            self.troubles.append(f"{what}: {errno_name(error)}: {error.strerror}")
-        if self._in_a_row >= _HOPELESS:
-            raise Hopeless from error
 
 
 @attrs.define
@@ -135,7 +81,7 @@ def migrate(
     with contextlib.ExitStack() as opened:
         lanes = {}
         for kind in kinds:
-            folder = opened.enter_context(home.open(kind, calendar, make=True))
+            folder = opened.enter_context(_opened(home, kind, calendar))
             lanes[kind.name] = _Lane(kind, folder, Judge(kind, calendar), plan.kinds[kind.name])
         found = opened.enter_context(places(home, kinds))
         began, worked = time.monotonic(), time.process_time()
@@ -144,7 +90,7 @@ def migrate(
                 _empty(place, lanes, work)
             _heat(found, lanes, work)
         except Hopeless:
-            moved.troubles.append(f"{_HOPELESS} in a row: the others were not tried")
+            moved.troubles.append(f"{outcome.HOPELESS} in a row: the others were not tried")
         moved.seconds, moved.processor = time.monotonic() - began, time.process_time() - worked
         durations = Durations.of(found)
         for lane in lanes.values():
@@ -157,6 +103,21 @@ def migrate(
                         moved.playlists += make_true(lane.folder, slot, live, waiting, durations, durable=durable)
                     step_playlists(1)
     return moved
+
+
+def _opened(home: Home, kind: Kind, calendar: Calendar) -> Folder:
+    """A kind's folder with its slots, made where they are missing. A mixed folder's names are not listed."""
+    try:
+        folder = home.open(kind, calendar)
+    except FileNotFoundError:
+        folder = home.open(kind, calendar, make=True)
+    try:
+        for slot in range(len(SLOT_NAMES)):
+            os.close(folder.slots.open(slot))
+    except OSError:
+        folder.close()
+        raise
+    return folder
 
 
 def _hot_hours(folder: Folder) -> set[Generation]:
@@ -174,46 +135,56 @@ def _empty(place: Place, lanes: dict[str, _Lane], work: _Work) -> None:
         if not (reactor and place.keeps(kind)):
             lane = lanes[kind.name]
             newest = frozenset(text for path, text in lane.plan.newest if path == place.path)
-            ways[kind.name] = _Way(lane, Entrance.of(lane.folder, place.fd), newest, place.keeps(kind))
-    moved, settled = work.moved, work.began - SETTLED
-    now, done = 0.0, 0
+            calm_until = min(lane.plan.hot_since, work.began - SETTLED)
+            entrance = Entrance.of(lane.folder, place.fd)
+            ways[kind.name] = _Way(lane, lane.judge, entrance, newest, calm_until, keeps=place.keeps(kind))
+    moved, settled, expire = work.moved, work.began - SETTLED, work.expire
+    slots = size = 0
+    told = moved.left
+    now = 0.0
     try:
         # A million times: what is common stands here, and what is rare in functions.
         for number, (kind, text, found) in enumerate(place.files()):
             if number % _BATCH == 0:
+                moved.entered(slots, size)
+                slots = size = 0
+                work.step(moved.left - told)
+                told = moved.left
                 now = work.clock.wall()
-                work.step(done)
-                done = 0
                 for one in ways.values():
-                    one.lane.judge.at(now)
+                    one.judge.at(now)
                     one.entrance.look()
             way = ways.get(kind.name)
             if way is None:
                 continue
             mtime = found.st_mtime
-            if text in way.newest:
-                if not way.keeps:
-                    way.lane.heated.append(aged(kind, text, found, place))
-                continue
-            if way.keeps:
-                if mtime >= way.lane.plan.hot_since:
+            if mtime >= way.calm_until:
+                if text in way.newest:
+                    if not way.keeps:
+                        way.lane.heated.append(aged(kind, text, found, place))
                     continue
-            elif mtime > settled or text in listed:
+                if mtime >= way.lane.plan.hot_since if way.keeps else mtime > settled:
+                    continue
+            if text in listed and not way.keeps:
+                continue
+            if mtime < way.judge.oldest and not expire:
                 continue
             try:
                 if found.st_nlink > 1 and not way.keeps and _is_hot_already(place, way.lane, text, found):
                     continue
-                generation = way.lane.judge.generation(mtime)
+                generation = way.judge.generation(mtime)
                 if generation is None:
-                    done += _expire(place, way.lane, text, work)
+                    _expire(place, way.lane, text, work)
                 elif way.entrance.move(text, generation, now) or _otherwise(way, text, found, generation, now, work):
-                    moved.slots += 1
-                    moved.went(found.st_size)
-                    done += 1
+                    slots += 1
+                    size += found.st_size
             except OSError as error:
+                moved.entered(slots, size)
+                slots = size = 0
                 moved.resisted(os.path.join(place.path, text), error)
     finally:
-        work.step(done)
+        moved.entered(slots, size)
+        work.step(moved.left - told)
         for one in ways.values():
             one.entrance.close()
 
@@ -223,10 +194,13 @@ class _Way:
     """One kind's from one place into its slots."""
 
     lane: _Lane
+    judge: Judge
     entrance: Entrance
-    newest: frozenset[str]
+    newest: frozenset[str] = frozenset()
     """The names of those that are not to go."""
-    keeps: bool
+    calm_until: float = 0.0
+    """Unix time: none of those is older, and nothing that is may still be being written."""
+    keeps: bool = attrs.field(default=False, kw_only=True)
     """It is their hot folder that they leave."""
 
 
@@ -262,13 +236,10 @@ def _patiently(work: Callable[[], bool]) -> bool:
     return work()
 
 
-def _expire(place: Place, lane: _Lane, text: str, work: _Work) -> int:
-    if not work.expire or not work.believable():
-        return 0
-    lane.judge.at(work.clock.wall())
-    expired = expire_named(place.fd, [text], lane.judge.due)
-    work.moved.expired += expired.files
-    return expired.files
+def _expire(place: Place, lane: _Lane, text: str, work: _Work) -> None:
+    if work.expire and work.believable():
+        lane.judge.at(work.clock.wall())
+        work.moved.expired += expire_named(place.fd, [text], lane.judge.due).files
 
 
 def _heat(found: tuple[Place, ...], lanes: dict[str, _Lane], work: _Work) -> None:
@@ -286,7 +257,7 @@ def _heat(found: tuple[Place, ...], lanes: dict[str, _Lane], work: _Work) -> Non
                     continue
                 generation = lane.judge.generation(found_now.st_mtime)
                 if generation is not None:
-                    way = _Way(lane, Entrance.of(lane.folder, fd), frozenset(), keeps=False)
+                    way = _Way(lane, lane.judge, Entrance.of(lane.folder, fd))
                     try:
                         if _otherwise(way, text, found_now, generation, work.clock.wall(), work):
                             work.moved.slots += 1

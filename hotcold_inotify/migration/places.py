@@ -45,7 +45,7 @@ class Place:
 
     def files(self, stranger: Callable[[str], None] = lambda _text: None) -> Iterator[tuple[Kind, str, os.stat_result]]:
         """The regular files of its kinds, in no order; it may change meanwhile. `stranger` hears all other names."""
-        fd, stat, kinds = self.fd, os.stat, self.kinds
+        fd, lstat, kinds = self.fd, os.lstat, self.kinds
         chosen = choice([kind.pattern for kind in kinds])
         with os.scandir(fd) as entries:
             for entry in entries:
@@ -55,7 +55,7 @@ class Place:
                     stranger(text)
                     continue
                 try:
-                    found = stat(text, dir_fd=fd, follow_symlinks=False)
+                    found = lstat(text, dir_fd=fd)
                 except FileNotFoundError:
                     continue
                 yield kinds[index], text, found

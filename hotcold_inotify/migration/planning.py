@@ -85,6 +85,11 @@ class DevicePlan:
         return sum(kind.moves for kind in self.kinds.values())
 
     @property
+    def bytes(self) -> int:
+        """The size of what will be moved."""
+        return sum(kind.bytes for kind in self.kinds.values())
+
+    @property
     def expired(self) -> int:
         """How many files have expired."""
         return sum(kind.expired for kind in self.kinds.values())

@@ -25,7 +25,7 @@ from hotcold_inotify.disk.mixed import (
 )
 from hotcold_inotify.disk.slots import RETIRED
 from hotcold_inotify.hours import Calendar
-from hotcold_inotify.migration.moving import Hopeless, Moved
+from hotcold_inotify.migration.outcome import Hopeless, Moved
 from hotcold_inotify.migration.places import Place
 from hotcold_inotify.migration.planning import Step, stays
 from hotcold_inotify.names import FileName

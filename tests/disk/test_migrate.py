@@ -21,7 +21,7 @@ from hotcold_inotify.config import Config, Kind
 from hotcold_inotify.disk import Home, archiving, mixed, rename_new
 from hotcold_inotify.disk.layout import find_devices
 from hotcold_inotify.hours import DAY, HOUR, Calendar, zone
-from hotcold_inotify.migration import DevicePlan, Moved, moving
+from hotcold_inotify.migration import DevicePlan, Moved, outcome
 from hotcold_inotify.migration.judging import Judge, Stays, most_specific_first, recognised
 from hotcold_inotify.names import Pattern
 from tests.disk.stage import AT_14, CAPTURES, NOT_FOLLOWED, SEGMENTS, UTC, files, occupy, write
@@ -506,7 +506,7 @@ def test_a_disk_that_refuses_everything_is_given_up(home: Home, monkeypatch: pyt
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source)
 
     monkeypatch.setattr(mixed, "rename_new", refuse)
-    monkeypatch.setattr(moving, "_HOPELESS", 10)
+    monkeypatch.setattr(outcome, "HOPELESS", 10)
     moved = migrated(home)
     assert (len(refused), moved.failed) == (10, 10)
     assert "were not tried" in moved.troubles[-1]
