@@ -29,7 +29,7 @@ from tests.live.started import mid_hour
 
 RATE: Final = 200
 """Files a second to each hot folder: a deletion is short, and has to meet enough of them."""
-WINDOW: Final = 1.0
+WINDOW: Final = 0.7
 """Seconds that are looked at before and after it."""
 _AGE: Final = 26 * HOUR
 _PATIENCE: Final = 30.0

@@ -27,6 +27,7 @@ from benchmarks.api import Question, answered, questions, scanned
 from benchmarks.expiring import RATE, Beside, Expiry, by_its_own_task, by_the_reactor
 from benchmarks.fullday import hot_and_cold, last_moment, mixed
 from benchmarks.part import Cell, Figure, Part, Plot, Scene, Series, Table, Target
+from benchmarks.report import text
 from benchmarks.steady import Waits
 from benchmarks.swap import Cleaned, cleaned
 from hotcold_inotify.config import Config
@@ -59,7 +60,7 @@ class _Row:
         promised = _PROMISED.get(self.name)
         return (
             self.name,
-            "-" if promised is None else f"{promised:.0f}",
+            "-" if promised is None else f"{promised:.0f} ms",
             self.after,
             self.before,
             self.script or "-",
@@ -106,11 +107,11 @@ def measure(scene: Scene) -> Part:
                 "Operations, before and after",
                 (
                     "operation",
-                    "promised, ms",
-                    "hot and cold, ms",
-                    "one folder: scan, ms",
-                    "one folder: script, ms",
-                    "times",
+                    "promised",
+                    "hot and cold",
+                    "one folder, by a scan",
+                    "one folder, by a script",
+                    "ratio to the scan",
                 ),
                 tuple(row.cells for row in rows),
                 f"{note} A request is the server's own time, without a network. The count of files is that of the hot "
@@ -119,7 +120,7 @@ def measure(scene: Scene) -> Part:
             _cleanup_table(cleanups, round(_HOUR_OF_THUMBNAILS * sizes.share)),
             Table(
                 "A full slot expires beside a hot path",
-                ("where", "hot path", "when", "files", "p50, ms", "p99, ms", "worst, ms"),
+                ("where", "hot path", "when", "files", "p50", "p99", "worst"),
                 tuple(beside),
                 f"From a file's close until the move of the oldest one is heard of; {RATE} files a second and folder, "
                 f"the reactor on one core. A slot of {_HOUR_OF_THUMBNAILS:,} files, counted by "
@@ -127,9 +128,7 @@ def measure(scene: Scene) -> Part:
             ),
         ),
         targets=tuple(
-            Target(f"{row.name}: as promised, ms", row.after, _PROMISED[row.name])
-            for row in rows
-            if row.name in _PROMISED
+            Target(f"{row.name}, as promised", row.after, _PROMISED[row.name]) for row in rows if row.name in _PROMISED
         ),
         plots=(_plot(rows),),
     )
@@ -223,7 +222,7 @@ def _timed(work: Callable[[], _T]) -> tuple[float, _T]:
 def _cleanup_table(cleanups: dict[str, Figure], files: int) -> Table:
     return Table(
         "An hour of thumbnails goes",
-        ("what is done", "ms"),
+        ("what is done", "time"),
         tuple(cleanups.items()),
         f"{files:,} files each time. Nothing waits for the deletion in the background: the slot is empty already.",
     )
@@ -298,18 +297,11 @@ def main() -> None:
         for heading in table.headings:
             printed.add_column(heading)
         for row in table.rows:
-            printed.add_row(*(_text(cell) for cell in row))
+            printed.add_row(*(text(cell) for cell in row))
         console.print(printed)
     for target in part.targets:
-        console.print(f"{'met' if target.met else 'MISSED'}: {target.text} {_text(target.measured)}, {target.limit:g}")
-
-
-def _text(cell: Cell) -> str:
-    if not isinstance(cell, Figure):
-        return str(cell)
-    return (
-        f"{cell.median:,.3g} ({cell.least:,.3g} to {cell.most:,.3g})" if len(cell.values) > 1 else f"{cell.median:,.3g}"
-    )
+        met = "met" if target.met else "MISSED"
+        console.print(f"{met}: {target.text}: {text(target.measured)}, at most {target.limit:g} ms")
 
 
 if __name__ == "__main__":
