@@ -50,7 +50,7 @@ def _rows(*, expire: bool) -> Iterator[tuple[str, Callable[[KindPlan], str]]]:
     yield "to hot", lambda kind: _count(kind.hot)
     yield "  size of these", lambda kind: size(kind.bytes) if kind.bytes else ""
     yield "hot already", lambda kind: _count(kind.in_place)
-    yield f"expired: {'deleted' if expire else 'stays'}", lambda kind: _count(kind.expired)
+    yield f"expired: {'goes' if expire else 'stays'}", lambda kind: _count(kind.expired)
     yield "  size of these", lambda kind: size(kind.expired_bytes) if kind.expired_bytes else ""
     for why in Stays:
         yield f"stays: {why.value}", lambda kind, why=why: _count(kind.stays[why])  # type: ignore[misc] # its default
@@ -64,7 +64,7 @@ def said(name: str, moved: Moved, seconds: float) -> str:
     """What was done with the device `name`, in one line."""
     parts = [
         f"{moved.hot:,} files to hot and {moved.slots:,} to their hours, {size(moved.bytes)}, in {seconds:,.1f} s",
-        f"{moved.playlists} hour playlists",
+        f"playlists of {moved.playlists} hours",
         *([f"{moved.expired:,} expired files deleted"] if moved.expired else []),
         *([f"{moved.collided:,} have a new name, as theirs was taken"] if moved.collided else []),
         *([f"{moved.failed:,} resisted"] if moved.failed else []),
