@@ -97,7 +97,7 @@ def questions(now: float) -> list[Question]:
     return [
         Question("screenshot", "/api/host/screenshot/capture1", 5, onefolder.newest_capture, onefolder.NEWEST_CAPTURE),
         Question("count of files", "/api/host/devices", 5, onefolder.count, onefolder.COUNT),
-        Question("heatmap of 24 full hours", "/api/host/heatmap/capture1", 50, onefolder.minutes_of_a_day),
+        Question("24 h heatmap", "/api/host/heatmap/capture1", 50, onefolder.minutes_of_a_day),
         Question(
             "hour playlist", f"/host/stream/capture1/segments/{hour}/archive.m3u8", 20, onefolder.segments_of_an_hour
         ),

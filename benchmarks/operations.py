@@ -40,7 +40,7 @@ _HOUR_OF_THUMBNAILS: Final = 18_000
 _PROMISED: Final = {
     "screenshot": 5.0,
     "count of files": 5.0,
-    "heatmap of 24 full hours": 50.0,
+    "24 h heatmap": 50.0,
     "hour playlist": 20.0,
     "cleanup": 1.0,
 }
