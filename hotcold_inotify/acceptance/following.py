@@ -4,14 +4,17 @@ The reactor's own `watch` does not ask for MOVED_FROM, which is what it makes it
 this is an inotify instance of its own, and what it says of the reactor does not come from the reactor. See inotify(7).
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Self
 
 import inotify_simple
 from inotify_simple import flags
 
+from hotcold_inotify.acceptance.holding import NO_FOLDER
 from hotcold_inotify.checklist.hotcount import HotCount, Watched
 from hotcold_inotify.checklist.writing import Stray
 from hotcold_inotify.config import Config, Kind
@@ -59,21 +62,22 @@ class Following:
         self._places: dict[int, _Place] = {}
         self._tops: dict[int, tuple[str, dict[str, None]]] = {}
         self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="following", daemon=True)
+        # A future keeps what went wrong in the thread until it is asked for its result.
+        self._threads = ThreadPoolExecutor(1)
         try:
             for device in devices:
                 self._add(device, calendar)
         except BaseException:
             self._close()
             raise
-        self._thread.start()
+        self._running = self._threads.submit(self._run)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self._ends.set()
-        self._thread.join()
+        self._threads.shutdown()
         self._close()
 
     def _add(self, device: Home, calendar: Calendar) -> None:
@@ -82,16 +86,21 @@ class Following:
         for kind in self._kinds:
             try:
                 folder = device.open(kind, calendar)
-            except (FileNotFoundError, NotADirectoryError):
+            except OSError as error:
+                if error.errno not in NO_FOLDER:
+                    raise
                 continue
-            # Watch, then list: a file that comes in between is told twice, and counts once.
-            key = self._inotify.add_watch(folder.hot_path, _MASK)
-            self._places[key] = _Place(folder, device.name, self._kinds)
+            with contextlib.ExitStack() as opened:
+                opened.callback(folder.close)
+                # Watch, then list: a file that comes in between is told twice, and counts once.
+                key = self._inotify.add_watch(folder.hot_path, _MASK)
+                self._places[key] = _Place(folder, device.name, self._kinds)
+                opened.pop_all()
 
     def end(self, known: Mapping[tuple[str, str], bool]) -> tuple[list[Watched], list[Stray]]:
         """What was seen. `known`: of (device, kind), whether any file of it lies anywhere."""
         self._ends.set()
-        self._thread.join()
+        self._running.result()
         at = time.monotonic()
         watched = [
             one.count.ended(one.device, one.kind.name, at, known=known.get((one.device, one.kind.name), False))

@@ -1,5 +1,6 @@
 """What lies where: which folders there are, and which hours they hold."""
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 
@@ -12,6 +13,8 @@ from hotcold_inotify.config import Kind
 from hotcold_inotify.disk import SLOT_NAMES, Folder, Home, generation_of, list_hot, list_slot, rooms
 from hotcold_inotify.hours import Calendar, Generation
 
+# Line 1 tells of these; errno of open(2) with O_DIRECTORY and O_NOFOLLOW.
+NO_FOLDER = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -49,7 +52,9 @@ def found(device: Home, kind: Kind, calendar: Calendar, metrics: Scrape | None) 
     """One folder; None: it is not there. `metrics`: the reactor's."""
     try:
         folder = device.open(kind, calendar)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in NO_FOLDER:
+            raise
         return None
     with folder:
         return _found(device, folder, metrics)

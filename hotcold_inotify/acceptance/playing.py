@@ -81,7 +81,10 @@ def _hour(client: Client, place: _Place, plays: int) -> Hour | None:
         parsed = playlist.parse(text.decode("utf-8", "replace"))
     except playlist.PlaylistError as error:
         return Hour(place.device, url, 0, 0.0, trouble=str(error))
-    there = set(os.listdir(place.path))
+    try:
+        there = set(os.listdir(place.path))
+    except FileNotFoundError:
+        return None
     missing = tuple(entry.uri for entry in parsed.entries if entry.uri not in there)
     if missing and not (_read(f"{place.path}/{PLAYLIST}") or b"").startswith(text):
         return None  # the hour came round, and is another one's

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Self
 
 from hotcold_inotify.acceptance.asking import Client
@@ -20,15 +21,16 @@ class Pulse:
         self._times = 0
         self._bad: dict[str, list[str]] = {who: [] for who, _ in clients}
         self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-        self._thread.start()
+        # A future keeps what went wrong in the thread until it is asked for its result.
+        self._threads = ThreadPoolExecutor(1)
+        self._running = self._threads.submit(self._run)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self._ends.set()
-        self._thread.join()
+        self._threads.shutdown()
         for _, client in self._clients:
             if client is not None:
                 client.close()
@@ -36,7 +38,7 @@ class Pulse:
     def end(self) -> list[Health]:
         """What was said."""
         self._ends.set()
-        self._thread.join()
+        self._running.result()
         return [
             Health(who, None if client is None else f"{client.base}{PATH}", self._times, tuple(self._bad[who]))
             for who, client in self._clients

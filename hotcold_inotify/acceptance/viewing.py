@@ -43,10 +43,15 @@ def day(client: Client, device: str, found: Found, calendar: Calendar, album: Al
     refused = _refusal(answer)
     if answer is None or refused is not None:
         return Day(device, f"{client.base}{path}", 0.0, 0.0, (), found.generations, found.since, refused=refused)
-    said: dict[str, Any] = json.loads(answer.body)
-    minutes = tuple(
-        Minute(_instant(one["time"]), one["files"], one["thumbnail"]) for one in said["minutes"] if one["files"]
-    )
+    try:
+        said: dict[str, Any] = json.loads(answer.body)
+        start, end = _instant(said["start"]), _instant(said["end"])
+        minutes = tuple(
+            Minute(_instant(one["time"]), one["files"], one["thumbnail"]) for one in said["minutes"] if one["files"]
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        refused = f"{client.base}{path} gave something that is no heatmap: {type(error).__name__}: {error}"
+        return Day(device, f"{client.base}{path}", 0.0, 0.0, (), found.generations, found.since, refused=refused)
     asked, broken = 0, []
     for hour, own in hourly(minutes, calendar).items():
         url = own[len(own) // 2].thumbnail
@@ -58,7 +63,6 @@ def day(client: Client, device: str, found: Found, calendar: Calendar, album: Al
             album.add(device, hour, thumbnail.body)
         else:
             broken.append(url)
-    start, end = _instant(said["start"]), _instant(said["end"])
     return Day(
         device, f"{client.base}{path}", start, end, minutes, found.generations, found.since, asked, tuple(broken)
     )

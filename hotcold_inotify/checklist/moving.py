@@ -55,7 +55,8 @@ def _point(one: Watched, *, runs: bool) -> Point:
             f"{one.most} were hot at most of {one.limit}, {above}"
         )
     if not one.came:
-        return Point(f"{one.place}: nothing came, so nothing had to leave")
+        said = f"{one.place}: nothing came, so nothing had to leave"
+        return not_shown(said) if one.known else Point(said)
     wait = (one.limit - one.last) * one.seconds / one.came
     start = "" if runs else "start the reactor, and "
     return not_shown(

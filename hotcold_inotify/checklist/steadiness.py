@@ -52,6 +52,8 @@ def _requests(asked: Sequence[Asked]) -> list[Point]:
 def _health(one: Health) -> Point:
     if one.url is None:
         return not_shown(f"{one.who}: its address is not configured, so its /healthz cannot be asked")
+    if not one.times:
+        return failed(f"{one.who}: /healthz could not be asked once")
     if one.bad:
         return failed(f"{one.who}: of {counted(one.times, 'time')}, {len(one.bad)} not ok: {some(one.bad, 1)}")
     return passed(f"{one.who}: /healthz said ok {counted(one.times, 'time')} of {one.times}")

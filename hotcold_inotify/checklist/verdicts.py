@@ -84,6 +84,8 @@ class Line:
         texts = [point.text for point in self.points if point.verdict is self.verdict]
         said = _SAID if self.verdict is Verdict.FAILED else 1
         more = len(texts) - said
+        if not texts:
+            return "there was nothing to be seen"
         return "; ".join(texts[:said]) + (f"; and {more} more" if more > 0 else "")
 
     def plain(self) -> dict[str, object]:

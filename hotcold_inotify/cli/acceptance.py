@@ -38,7 +38,8 @@ def show(config: Config, *, names: Sequence[str], seconds: float, as_json: bool,
         raise Failed(str(error)) from error
     except OSError as error:
         raise Failed(f"cannot look at {error.filename or config.root}: {error.strerror}") from error
-    at = datetime.fromtimestamp(report.about.at, hours.zone(config.timezone)).astimezone()
+    at = datetime.fromtimestamp(report.about.at, hours.zone(config.timezone))
+    at = at.astimezone(at.tzinfo)  # "local" has no zone of its own until now
     if page is not None:
         _write(page, acceptancepage.render(report, at))
     if as_json:

@@ -295,7 +295,8 @@ def test_files_that_move_at_once() -> None:
         ({}, Moves(URL, LATENCY, 3), 7, Verdict.FAILED, "the reactor counted 3 refused moves"),
         ({"left": 0, "last": 8, "came": 4}, Moves(None, None), 7, Verdict.NOT_SHOWN, "look again in 10.0 s"),
         ({"left": 0, "last": 8, "came": 4}, Moves(None, None), None, Verdict.FAILED, "no reactor runs"),
-        ({"left": 0, "came": 0}, Moves(URL, Histogram()), 7, Verdict.NOT_SHOWN, ""),
+        ({"left": 0, "came": 0}, Moves(URL, Histogram()), 7, Verdict.NOT_SHOWN, "so nothing had to leave"),
+        ({"left": 0, "came": 0, "known": False}, Moves(URL, Histogram()), 7, Verdict.NOT_SHOWN, "nothing to be seen"),
     ],
 )  # fmt: skip
 def test_files_that_do_not(
@@ -520,6 +521,7 @@ def test_all_was_steady() -> None:
         ([*ASKED, Asked(URL, 10.0, None, "timed out")], OK, 1.0, Verdict.FAILED, "not answered after 10.0 s"),
         (ASKED, [Health("reactor", URL, 5, ("503: disk", "503: disk"))], 1.0, Verdict.FAILED, "2 not ok: 503: disk"),
         (ASKED, [Health("reactor", None, 5, ())], 1.0, Verdict.NOT_SHOWN, "its address is not configured"),
+        (ASKED, [Health("API", URL, 0, ())], 1.0, Verdict.FAILED, "could not be asked once"),
         (ASKED, OK, 3.5, Verdict.FAILED, "its ffmpeg stood still"),
         ([], OK, 1.0, Verdict.PASSED, ""),
     ],
@@ -532,4 +534,5 @@ def test_what_was_not(asked: list[Asked], healths: list[Health], silent: float, 
 
 def test_points_that_decide_nothing_leave_a_line_not_shown() -> None:
     assert Line(Item.DAY, (Point("told"),)).verdict is Verdict.NOT_SHOWN
+    assert Line(Item.DAY, (Point("told"),)).why == "there was nothing to be seen"
     assert Line(Item.DAY, (Point("told"), not_shown("wait"))).why == "wait"
