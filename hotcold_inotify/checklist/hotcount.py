@@ -2,7 +2,7 @@
 told twice counts twice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import attrs
@@ -51,8 +51,8 @@ class HotCount:
         self._above_since = at if len(self._names) > limit else None
         self._above = self._silent = 0.0
         self._came = self._left = 0
-        self._first = self._most = len(self._names)
-        self._series = {0: len(self._names)}
+        self._first = self._most = self._before = len(self._names)
+        self._bins = {0: (len(self._names), len(self._names))}  # the most of each, and the last
         self._strange: dict[str, None] = {}
 
     def come(self, name: str, at: float) -> None:
@@ -101,7 +101,7 @@ class HotCount:
             max(self._silent, at - self._newest),
             tuple(self._strange),
             known or bool(self._names) or self._came > 0,
-            tuple((number * BIN, count) for number, count in sorted(self._series.items())),
+            tuple(self._series()),
         )
 
     def _note(self, at: float) -> None:
@@ -113,4 +113,11 @@ class HotCount:
             self._above = max(self._above, at - self._above_since)
             self._above_since = None
         number = int((at - self._began) / BIN)
-        self._series[number] = max(self._series.get(number, 0), count)
+        self._bins[number] = (max(self._bins.get(number, (self._before,))[0], count), count)
+        self._before = count
+
+    def _series(self) -> Iterator[tuple[float, int]]:
+        for number, (most, last) in sorted(self._bins.items()):
+            yield number * BIN, most
+            if last != most and number + 1 not in self._bins:
+                yield (number + 1) * BIN, last

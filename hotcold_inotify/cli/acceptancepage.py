@@ -38,8 +38,8 @@ td:first-child { color: var(--soft); width: 1.75rem; } td:nth-child(2) { width: 
 td:nth-child(3) { width: 9rem; } td:last-child { overflow-wrap: anywhere; }
 a { color: inherit; text-decoration: none; } a:hover { text-decoration: underline; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 1rem; }
-.hours { display: grid; grid-template-columns: repeat(auto-fill, minmax(4.6rem, 1fr)); gap: .5rem .4rem; }
-.hours figcaption { font-size: .7rem; white-space: nowrap; }
+.hours { display: grid; grid-template-columns: repeat(12, 1fr); gap: .5rem .4rem; }
+.hours figcaption { font-size: .7rem; text-align: center; }
 figure { margin: 0; } figure img { width: 100%; display: block; border-radius: 4px; border: 1px solid var(--line); }
 figcaption { font-size: .8rem; }
 svg { width: 100%; height: auto; display: block; } svg text { font-size: 12px; fill: var(--soft); }
@@ -51,6 +51,7 @@ li { overflow-wrap: anywhere; } li > b { display: inline-block; width: 1.6rem; t
 .asked { font: .8rem/1.45 ui-monospace, "DejaVu Sans Mono", monospace; color: var(--soft); overflow-wrap: anywhere; }
 section { break-inside: avoid; }
 @media (max-width: 44rem) {
+  .hours { grid-template-columns: repeat(4, 1fr); }
   table, tbody, tr, td { display: block; width: auto !important; border: 0; padding: .1rem 0; }
   tr { border-bottom: 1px solid var(--line); padding: .6rem 0; } }
 """
@@ -146,11 +147,13 @@ def _hours(body: Element, report: Report) -> None:
     if hours:
         _add(body, "h2", "A thumbnail of each hour")
     for device in dict.fromkeys(one.device for one in hours):
-        _add(body, "h3", device)
+        own = [(one, one.hour) for one in hours if one.device == device and one.hour is not None]
+        first, last = own[0][1], own[-1][1]
+        span = f"{first.day:%d %B} {first.hour:02}:00 to {last.day:%d %B} {last.hour:02}:59"
+        _add(body, "h3", f"{device}, {span}")
         grid = _add(body, "div", "", "hours")
-        for one in hours:
-            if one.device == device and one.hour is not None:
-                _picture(grid, one, f"{one.hour.day:%d %b}, {one.hour.hour:02}:00")
+        for one, hour in own:
+            _picture(grid, one, f"{hour.hour:02}:00")
 
 
 def _picture(grid: Element, one: Picture, caption: str) -> None:

@@ -124,7 +124,7 @@ def test_a_hot_folder_is_followed() -> None:
     count.strange("capture_1.json")
     count.strange("capture_1.json")
     seen = count.ended("capture1", "captures", 104.0, known=False)
-    assert [(round(at, 6), most) for at, most in seen.series] == [(0.0, 2), (1.0, 3), (1.2, 2), (4.0, 2)]
+    assert [(round(at, 6), most) for at, most in seen.series] == [(0.0, 2), (1.0, 3), (1.2, 3), (1.3, 2), (4.0, 2)]
     assert attrs.evolve(seen, series=()) == Watched(
         "capture1",
         "captures",
@@ -139,6 +139,17 @@ def test_a_hot_folder_is_followed() -> None:
         silent=3.0,
         strange=("capture_1.json",),
     )
+
+
+def test_the_picture_has_each_peak_and_what_came_of_it() -> None:
+    count = HotCount(["a"], 1, 0.0)
+    count.come("b", 0.51)
+    count.go("a", 0.52)
+    count.come("c", 1.01)
+    count.go("b", 1.11)
+    series = count.ended("d", "k", 3.0, known=True).series
+    peaks = [(0.0, 1), (0.5, 2), (0.6, 1), (1.0, 2), (1.1, 2), (1.2, 1), (3.0, 1)]
+    assert [(round(at, 6), most) for at, most in series] == peaks
 
 
 def test_a_folder_that_stays_above_its_limit_is_above_it_to_the_end() -> None:
