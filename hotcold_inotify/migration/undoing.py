@@ -148,12 +148,11 @@ class _Back:
             if self.dry_run:
                 self._count(found.st_size)
                 continue
-            name = kind.pattern.match(text)
-            if name is None:
-                continue
             with self.undone.moved.trying(os.path.join(place.path, text)):
-                now_called = take_back(self.folder, place.fd, name, found, self.old_fd)
-                self.undone.renamed += now_called != name
+                # One rename is enough for almost all of them.
+                moved = move_named(place.fd, text, self.old_fd, text)
+                if not moved and (name := kind.pattern.match(text)) is not None:
+                    self.undone.renamed += take_back(self.folder, place.fd, name, found, self.old_fd) != name
                 self._count(found.st_size)
 
     def _count(self, size: int) -> None:
