@@ -31,9 +31,8 @@ class Moves:
 
 def judge(watched: Sequence[Watched], moves: Moves, reactor: int | None, checked: Checked) -> Line:
     """Line 3. `reactor`: the process that has the root; None: none has."""
-    points = [*checked.of(Item.MOVES)]
-    if reactor is None:
-        points.append(failed("no reactor runs on this root: hotcold run"))
+    points = [] if reactor is not None else [failed("no reactor runs on this root: hotcold run")]
+    points += checked.of(Item.MOVES)
     points += [_point(one, runs=reactor is not None) for one in watched]
     points += _reactors_own(moves, runs=reactor is not None)
     asked = ["inotify on every hot folder", CHECK, *([moves.url] if moves.url else [])]

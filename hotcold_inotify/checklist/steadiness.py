@@ -31,7 +31,7 @@ class Health:
 
 def judge(asked: Sequence[Asked], healths: Sequence[Health], watched: Sequence[Watched], patience: float) -> Line:
     """Line 9. `patience`: seconds after which a device without a new file counts as stopped."""
-    points = [*_requests(asked), *(_health(one) for one in healths), *_recorded(watched, patience)]
+    points = [*(_health(one) for one in healths), *_requests(asked), *_recorded(watched, patience)]
     slowest = max((one.seconds for one in asked), default=0.0)
     silent = max((one.silent for one in _busiest(watched)), default=0.0)
     said = f"{len(asked):,} requests answered, the slowest in {lasting(slowest)}; every /healthz said ok each second; "
@@ -40,8 +40,15 @@ def judge(asked: Sequence[Asked], healths: Sequence[Health], watched: Sequence[W
 
 
 def _requests(asked: Sequence[Asked]) -> list[Point]:
-    lost = [one for one in asked if one.status is None]
-    points = [failed(f"{one.url}: not answered after {lasting(one.seconds)}: {one.trouble}") for one in lost]
+    lost: dict[str, list[Asked]] = {}
+    for one in asked:
+        if one.status is None:
+            lost.setdefault(one.url, []).append(one)
+    points = []
+    for url, own in lost.items():
+        longest = max(own, key=lambda one: one.seconds)
+        times = counted(len(own), "time")
+        points.append(failed(f"{url}: not answered {times}, after {lasting(longest.seconds)}: {longest.trouble}"))
     if asked and not lost:
         slowest = max(asked, key=lambda one: one.seconds)
         requests = f"{len(asked):,} requests were" if len(asked) > 1 else "one request was"

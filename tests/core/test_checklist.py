@@ -511,6 +511,7 @@ def test_no_playlist_and_no_api() -> None:
 # 9. Steadiness.
 
 OK = [Health("reactor", URL, 20, ()), Health("API", URL, 20, ())]
+LOST = [Asked(URL, 1.0, None, "x"), Asked(URL, 10.0, None, "timed out")]
 ASKED = [Asked(URL, 0.002, 200), Asked("http://slow", 0.2, 503)]
 
 
@@ -521,15 +522,15 @@ def test_all_was_steady() -> None:
         "2 requests answered, the slowest in 200 ms; every /healthz said ok each second; "
         "no device was without a new file for more than 1.1 s"
     )
-    assert line.points[0].text == "2 requests were answered; the slowest, http://slow, in 200 ms"
+    assert line.points[2].text == "2 requests were answered; the slowest, http://slow, in 200 ms"
     assert line.points[3].text == "capture1: the longest time without a new file was 1.1 s (in segments)"
-    assert steadiness.judge(ASKED[:1], OK, [], 3.0).points[0].text.startswith("one request was answered")
+    assert steadiness.judge(ASKED[:1], OK, [], 3.0).points[2].text.startswith("one request was answered")
 
 
 @pytest.mark.parametrize(
     ("asked", "healths", "silent", "verdict", "said"),
     [
-        ([*ASKED, Asked(URL, 10.0, None, "timed out")], OK, 1.0, Verdict.FAILED, "not answered after 10.0 s"),
+        ([*ASKED, *LOST], OK, 1.0, Verdict.FAILED, "not answered 2 times, after 10.0 s: timed out"),
         (ASKED, [Health("reactor", URL, 5, ("503: disk", "503: disk"))], 1.0, Verdict.FAILED, "2 not ok: 503: disk"),
         (ASKED, [Health("reactor", None, 5, ())], 1.0, Verdict.NOT_SHOWN, "its address is not configured"),
         (ASKED, [Health("API", URL, 0, ())], 1.0, Verdict.FAILED, "could not be asked once"),
