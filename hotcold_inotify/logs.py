@@ -4,15 +4,34 @@ What is global is only what structlog and the standard library's logging keep th
 again; a logger made before it keeps the old settings, so make loggers after it.
 """
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Final, Literal, TextIO, get_args
 
 import attrs
-import structlog
-from structlog.stdlib import ProcessorFormatter
-from structlog.types import EventDict, Processor, WrappedLogger
-from structlog.typing import FilteringBoundLogger
+
+
+@contextlib.contextmanager
+def _as_if_missing(name: str) -> Iterator[None]:
+    """Whatever tries to import it meanwhile does without, unless it is there already."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment] # the import system's own mark for "not found"
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+# structlog takes rich where it finds it, for tracebacks in a form that is not wanted here: 4 MiB of every reactor.
+with _as_if_missing("rich"):
+    import structlog
+    from structlog.stdlib import ProcessorFormatter
+    from structlog.types import EventDict, Processor, WrappedLogger
+    from structlog.typing import FilteringBoundLogger
 
 Format = Literal["text", "json", "journal"]
 Level = Literal["debug", "info", "warning", "error", "critical"]

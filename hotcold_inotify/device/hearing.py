@@ -48,10 +48,9 @@ class Hearing:
         done = 0.0
         while True:
             await self._queues.wait()
-            began, heard, linger = time.perf_counter(), 0, 0.0
-            while heard < _EVENTS and (ready := self._queues.ready(linger)):
+            began, heard, wait = time.perf_counter(), 0, 0.0
+            while ready := self._queues.ready(wait):
                 heard += sum(self._listeners[fd]() for fd in ready)
-                before, done = done, time.perf_counter()
-                if done - began > _TURN:
+                before, done, wait = done, time.perf_counter(), _LINGER
+                if done - before > _LINGER or done - began > _TURN or heard >= _EVENTS:
                     break
-                linger = _LINGER if done - before < _LINGER else 0.0

@@ -3,6 +3,8 @@ import json
 import logging
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -146,3 +148,10 @@ def test_without_a_stream_it_is_standard_error(capsys: pytest.CaptureFixture[str
 def test_what_is_not_in_the_lists_is_refused(log_format: logs.Format, level: logs.Level) -> None:
     with pytest.raises(ValueError, match=r"no such log (format|level): '\w+' \(one of "):
         logs.configure(log_format, level, io.StringIO())
+
+
+def test_what_only_people_need_is_not_in_a_reactor() -> None:
+    # Some MiB of every process that runs all day; commands that show tables import it when they do.
+    code = "import sys, hotcold_inotify.cli, hotcold_inotify.reactor; print('rich' in sys.modules); import rich.console"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
