@@ -82,7 +82,7 @@ torture: packages $(VENV)/installed-for-tests ## kills, power cuts, floods, a da
 bench: $(VENV)/installed-for-bench ## what it costs, beside its alternatives and beside mixed folders (15 minutes)
 	$(BIN)/python -m benchmarks
 
-acceptance: packages $(VENV)/installed-for-tests ## a host of its own, held against the checklist: build/acceptance (two minutes)
+acceptance: packages $(VENV)/installed-for-tests ## a host of its own, held against the checklist: build/acceptance (a minute)
 	$(BIN)/python -m tests.acceptance build/acceptance
 
 install: $(VENV)/installed ## as root: the services, for systemd; below DESTDIR where that is set

@@ -73,7 +73,8 @@ def accepted(folder: Path, reports: Path) -> int:
 def main() -> int:
     reports = Path(sys.argv[1])
     reports.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="hotcold-acceptance-") as folder:
+    # The report names the root: who reads it is to know that the day before is not a recorded one.
+    with tempfile.TemporaryDirectory(prefix="hotcold-with-a-generated-past-") as folder:
         return accepted(Path(folder), reports)
 
 
