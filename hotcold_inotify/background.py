@@ -1,8 +1,8 @@
 """What may be done in threads a little later: looks, recovery, expiry. One at a time in the whole process.
 
-To list a folder gives up the interpreter for each entry (scandir(3)), and threads that list at once wake each other each
-time: twenty futex(2) for every file that moves meanwhile, and the event loop waits among them. But a disk that is slow
-or hangs must not keep others from their turn (I8): what has been at it for a moment no longer counts.
+To list a folder gives up the interpreter for each entry (scandir(3)). Threads that list at once wake each other each
+time: twenty futex(2) for every file that moves meanwhile, and the event loop among them. But a disk that is slow or
+hangs must not keep others from their turn (I8): what has been at it for a moment no longer counts.
 """
 
 import contextlib
