@@ -89,10 +89,8 @@ def _hour(client: Client, place: _Place, plays: int) -> Hour | None:
     if missing and not (_read(f"{place.path}/{PLAYLIST}") or b"").startswith(text):
         return None  # the hour came round, and is another one's
     listed = [entry.uri for entry in parsed.entries if entry.uri in there]
-    # From the middle of as many equal parts.
-    chosen = dict.fromkeys(
-        listed[(2 * part + 1) * len(listed) // (2 * plays)] for part in range(plays if listed else 0)
-    )
+    # The last one of as many equal parts, so the newest of all too.
+    chosen = dict.fromkeys(listed[(part + 1) * len(listed) // plays - 1] for part in range(plays if listed else 0))
     samples = tuple(_sample(client, place, name) for name in chosen)
     seconds = sum(entry.duration for entry in parsed.entries)
     return Hour(place.device, url, len(parsed.entries), seconds, missing, samples)

@@ -116,8 +116,12 @@ def _counts(body: Element, report: Report) -> None:
     if not report.watched:
         return
     _add(body, "h2", "Hot files while it was observed")
-    said = "Each hot folder: its files from second to second, below the dashed line of its limit."
-    _add(body, "p", f"{said} A folder that is full stays on the line: with each new file the oldest leaves.", "soft")
+    said = (
+        "Each hot folder, from second to second. A full one stays on the dashed line of its limit: with each new file "
+        "the oldest leaves. A tooth is a new file that was there before the oldest had left; it is drawn a tenth of a "
+        "second wide, however short it was."
+    )
+    _add(body, "p", said, "soft")
     for device in report.devices:
         _add(body, "h3", device)
         grid = _add(body, "div", "", "grid")

@@ -31,7 +31,6 @@ def chart(one: Watched) -> Element:
 
     line = {"x1": f"{_LEFT}", "x2": f"{_WIDTH}"}
     SubElement(svg, "line", line | {"y1": f"{y(0):.1f}", "y2": f"{y(0):.1f}", "class": "axis"})
-    SubElement(svg, "line", line | {"y1": f"{y(one.limit):.1f}", "y2": f"{y(one.limit):.1f}", "class": "limit"})
     _text(svg, _LEFT - 4, y(one.limit) + 4, str(one.limit), "end")
     _text(svg, _LEFT - 4, y(0), "0", "end")
     _text(svg, _LEFT, _HEIGHT + 13, "0 s", "start")
@@ -46,6 +45,7 @@ def chart(one: Watched) -> Element:
     floor = f"{y(0):.1f}"
     SubElement(svg, "polygon", {"class": "area", "points": f"{_LEFT},{floor} {points} {_WIDTH},{floor}"})
     SubElement(svg, "polyline", {"class": "count", "points": points})
+    SubElement(svg, "line", line | {"y1": f"{y(one.limit):.1f}", "y2": f"{y(one.limit):.1f}", "class": "limit"})
     return svg
 
 
