@@ -94,9 +94,10 @@ class Tree:
     device: Device
     next: int = 0
 
-    async def not_looked_at(self) -> None:
-        """What comes while the folder is looked at is noted for the look's sake."""
-        while self.device._served[KIND].hot._contents._since is not None:  # noqa: ASYNC110  a look tells nobody
+    async def settled(self) -> None:
+        """Nothing is done with the folder beside the events: what comes meanwhile would be remembered for that."""
+        hot = self.device._served[KIND].hot
+        while hot._busy or hot._contents._since is not None:  # noqa: ASYNC110  neither tells of itself
             await trio.sleep(0.001)
 
     def finish(self, count: int) -> None:
@@ -132,12 +133,14 @@ def react(tree: Tree, count: int) -> None:
 
 
 async def test_the_events_of_a_file_are_what_is_counted(tree: Tree) -> None:
+    await tree.settled()
     react(tree, FILES)
     hot = [entry.name for entry in os.scandir(tree.folder) if entry.is_file()]
     assert sorted(hot) == sorted(NAME.format(number) for number in range(tree.next - LIMIT, tree.next))
 
 
 async def test_functions_entered_for_a_moved_file(tree: Tree) -> None:
+    await tree.settled()
     react(tree, FILES)
     tree.finish(30)
     each = entered(tree.device._hear) / 30
@@ -170,7 +173,7 @@ def _traced() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_traced")
 async def test_memory_that_a_moved_file_needs_and_keeps(tree: Tree) -> None:
-    await tree.not_looked_at()
+    await tree.settled()
     react(tree, FILES)
     gc.collect()
     before, _ = tracemalloc.get_traced_memory()
