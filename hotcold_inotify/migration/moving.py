@@ -3,6 +3,7 @@ run goes on: it plans anew from what is there.
 """
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable
@@ -138,7 +139,7 @@ def _empty(place: Place, lanes: dict[str, _Lane], work: _Work) -> None:
             calm_until = min(lane.plan.hot_since, work.began - SETTLED)
             entrance = Entrance.of(lane.folder, place.fd)
             ways[kind.name] = _Way(lane, lane.judge, entrance, newest, calm_until, keeps=place.keeps(kind))
-    moved, settled, expire = work.moved, work.began - SETTLED, work.expire
+    moved, settled = work.moved, work.began - SETTLED
     slots = size = 0
     told = moved.left
     now = 0.0
@@ -154,10 +155,13 @@ def _empty(place: Place, lanes: dict[str, _Lane], work: _Work) -> None:
                 for one in ways.values():
                     one.judge.at(now)
                     one.entrance.look()
+                    one.stays_until = -math.inf if work.expire else min(one.judge.oldest, one.calm_until)
             way = ways.get(kind.name)
             if way is None:
                 continue
             mtime = found.st_mtime
+            if mtime < way.stays_until:
+                continue
             if mtime >= way.calm_until:
                 if text in way.newest:
                     if not way.keeps:
@@ -165,9 +169,7 @@ def _empty(place: Place, lanes: dict[str, _Lane], work: _Work) -> None:
                     continue
                 if mtime >= way.lane.plan.hot_since if way.keeps else mtime > settled:
                     continue
-            if text in listed and not way.keeps:
-                continue
-            if mtime < way.judge.oldest and not expire:
+            if listed and text in listed and not way.keeps:
                 continue
             try:
                 if found.st_nlink > 1 and not way.keeps and _is_hot_already(place, way.lane, text, found):
@@ -189,7 +191,7 @@ def _empty(place: Place, lanes: dict[str, _Lane], work: _Work) -> None:
             one.entrance.close()
 
 
-@attrs.frozen
+@attrs.define
 class _Way:
     """One kind's from one place into its slots."""
 
@@ -200,6 +202,8 @@ class _Way:
     """The names of those that are not to go."""
     calm_until: float = 0.0
     """Unix time: none of those is older, and nothing that is may still be being written."""
+    stays_until: float = -math.inf
+    """Unix time: what is older has expired and is none of those, and stays."""
     keeps: bool = attrs.field(default=False, kw_only=True)
     """It is their hot folder that they leave."""
 

@@ -251,6 +251,21 @@ def test_what_is_young_or_listed_stays_and_the_next_run_takes_it(home: Home) -> 
     assert not list((device(home) / "captures").glob("*_thumbnail.jpg"))
 
 
+def test_a_million_names_are_never_had_at_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_day_and_more(home)
+    assert len(os.listdir(device(home) / "captures")) > 180
+    listdir = os.listdir
+
+    def listed(folder: int | str) -> list[str]:
+        found = listdir(folder)
+        assert len(found) < 100
+        return found
+
+    monkeypatch.setattr(os, "listdir", listed)
+    assert migrated(home).slots > 100
+    assert migration.undo(home, KINDS, UTC, AT_14).files.total() > 100
+
+
 def test_i3_what_comes_into_a_hot_folder_after_the_look_stays_there(home: Home) -> None:
     for number in range(9):
         picture(home, number, AT_14 - 100 + number)
