@@ -58,7 +58,7 @@ class Report:
 def accept(
     config: Config, devices: Sequence[Home], seconds: float, check: Callable[[], Checked], clock: Clock | None = None
 ) -> Report:
-    """Look for at least `seconds`. `check` holds these devices against every promise.
+    """Watch for `seconds`, then ask, and watch on meanwhile. `check` holds these devices against every promise.
 
     OSError: inotify has nothing left to follow folders with. NoToken: the API's cannot be read.
     """
@@ -100,9 +100,10 @@ class _Look:
             following = opened.enter_context(Following(self._config, self._devices, self._calendar))
             pulse = opened.enter_context(Pulse([("reactor", self._of_reactor()), ("API", self._of_api())]))
             before = None if reactors is None else scrape(reactors)
+            # Asked at the end: what came meanwhile is on its way through all of it, and is looked at too.
+            time.sleep(seconds)
             found = self._found(before)
             shown = self._ask(api, found)
-            time.sleep(max(0.0, seconds - (time.monotonic() - began)))
             watched, strays = following.end({key: bool(one.generations) for key, one in found.items()})
             healths = pulse.end()
             after = None if reactors is None else scrape(reactors)

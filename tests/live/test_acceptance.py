@@ -35,7 +35,7 @@ KINDS = "".join(f"[kinds.{kind}]\nhot_limit = {limit}\n" for kind, limit in LIMI
 TOKEN = "a-token-that-nobody-guesses"  # noqa: S105  not a secret: the test makes it
 JPEG = b"\xff\xd8\xff\xe0 a thumbnail of the past \xff\xd9"
 HOUR = 3600
-SECONDS = 1.0
+SECONDS = 1.5
 # The hour must not turn meanwhile.
 TIMEZONE = mid_hour()
 CALENDAR = Calendar(zone(TIMEZONE.split('"')[1]))
