@@ -26,8 +26,10 @@ from hotcold_inotify.migration.places import SETTLED, Place, places
 from hotcold_inotify.migration.planning import Aged, DevicePlan, KindPlan, Step, aged
 from hotcold_inotify.names import FileName
 
-# Files between two looks at the clock, at the slots, and at the bar: some 30 ms.
-_BATCH: Final = 1024
+# Seconds between two looks at the clock, at the slots, and at the bar, and files that are moved at most: a look costs
+# as much as some 40 files.
+_LOOK: Final = 0.03
+_BATCH: Final = 8192
 # Another process is at work on the slots: for so long it may be, seconds and tries, each some 10 ms longer.
 _BUSY: Final = 0.02
 _TRIES: Final = 50
@@ -140,13 +142,16 @@ def _empty(place: Place, lanes: dict[str, _Lane], work: _Work) -> None:
             entrance = Entrance.of(lane.folder, place.fd)
             ways[kind.name] = _Way(lane, lane.judge, entrance, newest, calm_until, keeps=place.keeps(kind))
     moved, settled = work.moved, work.began - SETTLED
-    slots = size = 0
-    told = moved.left
+    slots = size = look_at = 0
+    told, batch, looked = moved.left, 64, time.monotonic()
     now = 0.0
     try:
         # A million times: what is common stands here, and what is rare in functions.
         for number, (kind, text, found) in enumerate(place.files()):
-            if number % _BATCH == 0:
+            if number == look_at:
+                at = time.monotonic()
+                batch = min(2 * batch, _BATCH, 1 + int(batch * _LOOK / max(at - looked, _LOOK / _BATCH)))
+                look_at, looked = number + batch, at
                 moved.entered(slots, size)
                 slots = size = 0
                 work.step(moved.left - told)
