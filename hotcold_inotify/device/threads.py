@@ -29,7 +29,8 @@ class Threads:
     @property
     def oldest(self) -> float | None:
         """When the oldest piece of work that still goes on was begun, in trio's time; None: there is none."""
-        return min(self._began.values(), default=None)
+        # Of one moment, for a thread may begin meanwhile.
+        return min(list(self._began.values()), default=None)
 
     async def run(self, work: Callable[[], T]) -> T:
         """What `work` returns. A cancelled caller leaves it behind, for a disk may hang for ever."""
@@ -42,5 +43,13 @@ class Threads:
 
     async def run_in_turn(self, work: Callable[[], T]) -> T:
         """The same a little later, if many others have something to look at."""
-        async with self._background.turn():
-            return await self.run(work)
+        key, clock = object(), trio.lowlevel.current_clock()
+
+        def timed() -> T:
+            self._began[key] = clock.current_time()
+            return work()
+
+        try:
+            return await self._background.run(timed)
+        finally:
+            self._began.pop(key, None)

@@ -54,10 +54,8 @@ def make_folder(hot_path: str, cold_path: str) -> None:
     # Held open, as `Folder.opened` does: a link in the folder's place would have the slots made where it leads.
     cold_fd = os.open(cold_path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        there = frozenset(os.listdir(cold_fd))
         for slot in SLOT_NAMES:
-            if slot not in there:
-                _ensure(slot, dir_fd=cold_fd)
+            _ensure(slot, dir_fd=cold_fd)
     finally:
         os.close(cold_fd)
 

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from unittest import mock
 
+import outcome
 import trio
 from prometheus_client import CollectorRegistry
 
@@ -207,7 +208,13 @@ def without_threads() -> Iterator[None]:
         await trio.lowlevel.checkpoint()
         return work(*args)
 
-    with mock.patch.object(trio.to_thread, "run_sync", at_once):
+    def in_place(work: Callable[[], T], deliver: Callable[[outcome.Outcome[T]], object]) -> None:
+        deliver(outcome.capture(work))
+
+    with (
+        mock.patch.object(trio.to_thread, "run_sync", at_once),
+        mock.patch.object(trio.lowlevel, "start_thread_soon", in_place),
+    ):
         yield
 
 
