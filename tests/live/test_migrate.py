@@ -51,7 +51,8 @@ def ground() -> Iterator[Path]:
 
 
 def old_tree(device: Path, ffmpeg: str) -> None:
-    command = [sys.executable, CLONE / "benchmarks" / "oldtree.py", device, "--files", str(FILES), "--ffmpeg", ffmpeg]
+    script = CLONE / "benchmarks" / "migration" / "oldtree.py"
+    command = [sys.executable, script, device, "--files", str(FILES), "--ffmpeg", ffmpeg]
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.fullday import LATE
+from benchmarks.operations.fullday import LATE
 from hotcold_inotify.hours import DAY, HOUR
 
 _CAPTURE: Final = re.compile(r"capture_([0-9]+)\.jpg")

@@ -22,14 +22,14 @@ import attrs
 from rich.console import Console
 from rich.table import Table as Printed
 
-from benchmarks import onefolder
-from benchmarks.api import Question, answered, questions, scanned
-from benchmarks.expiring import RATE, Beside, Expiry, by_its_own_task, by_the_reactor
-from benchmarks.fullday import hot_and_cold, last_moment, mixed
+from benchmarks.operations import onefolder
+from benchmarks.operations.api import Question, answered, questions, scanned
+from benchmarks.operations.expiring import RATE, Beside, Expiry, by_its_own_task, by_the_reactor
+from benchmarks.operations.fullday import hot_and_cold, last_moment, mixed
+from benchmarks.operations.steady import Waits
+from benchmarks.operations.swap import Cleaned, cleaned
 from benchmarks.part import Cell, Figure, Part, Plot, Scene, Series, Table, Target
 from benchmarks.report import text
-from benchmarks.steady import Waits
-from benchmarks.swap import Cleaned, cleaned
 from hotcold_inotify.config import Config
 from hotcold_inotify.disk import SLOT_NAMES
 
@@ -302,7 +302,3 @@ def main() -> None:
     for target in part.targets:
         met = "met" if target.met else "MISSED"
         console.print(f"{met}: {target.text}: {text(target.measured)}, at most {target.limit:g} ms")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """How long the API takes for each request on a full day, beside the same question put to one mixed folder.
 
-    python -m benchmarks.api [--folder DIR] [--rounds 60]
+    python -m benchmarks.operations.api [--folder DIR] [--rounds 60]
 
 The times are the server's own: from the request's arrival in the application to the last byte of its answer, in this
 process, without a network. The hot/cold tree has 24 full slots; the mixed folder has the same files in one. Making both
@@ -22,8 +22,8 @@ import trio
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import onefolder
-from benchmarks.fullday import hot_and_cold, last_moment, mixed
+from benchmarks.operations import onefolder
+from benchmarks.operations.fullday import hot_and_cold, last_moment, mixed
 from hotcold_inotify.config import Config
 from hotcold_inotify.web import create_app
 

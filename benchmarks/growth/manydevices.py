@@ -9,9 +9,9 @@ import attrs
 
 from benchmarks.comparison.arena import zone
 from benchmarks.comparison.contender import cores, on
-from benchmarks.fleet import Fleet
+from benchmarks.growth.fleet import Fleet
+from benchmarks.growth.limits import allowed
 from benchmarks.launched import Unfit, launched
-from benchmarks.limits import allowed
 from hotcold_inotify.hours import Calendar
 from hotcold_inotify.hours import zone as tzinfo
 

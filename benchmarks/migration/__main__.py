@@ -1,7 +1,7 @@
 """A mixed tree of a million files is migrated and put back while ffmpeg records into it, beside bare renames.
 
-    .venv/bin/python -m benchmarks.migrate [--files 1000000] [--hours 30] [--folder /dev/shm]
-    .venv/bin/python -m benchmarks.migrate --kills 20
+    .venv/bin/python -m benchmarks.migration [--files 1000000] [--hours 30] [--folder /dev/shm]
+    .venv/bin/python -m benchmarks.migration --kills 20
 
 The bare loop moves the tree from where it was made to where it is migrated. Beside the wall clock's, the ratios of the
 processor's time are printed, which other work on the machine disturbs less. With `--kills` the migration is killed so
@@ -30,9 +30,9 @@ import attrs
 import inotify_simple
 from inotify_simple import flags
 
-from benchmarks.oldrecording import SEGMENTS, Witness, is_recorded, recording
-from benchmarks.oldtree import inventory, make, real_segment
-from benchmarks.played import hours, play, play_these
+from benchmarks.migration.oldrecording import SEGMENTS, Witness, is_recorded, recording
+from benchmarks.migration.oldtree import inventory, make, real_segment
+from benchmarks.migration.played import hours, play, play_these
 from tests.live.pace import memory_peak
 
 # Of the kills, one in so many is in the look before, and one in so many while hour playlists are made.

@@ -1,6 +1,6 @@
 """Makes an old-style device: segments and `output.m3u8` at its top, and pictures, thumbnails and JSON in `captures/`.
 
-    .venv/bin/python -m benchmarks.oldtree FOLDER [--files 1000000] [--hours 30] [--ffmpeg ffmpeg]
+    .venv/bin/python -m benchmarks.migration.oldtree FOLDER [--files 1000000] [--hours 30] [--ffmpeg ffmpeg]
 
 The rates are a recorder's: of ten files a second one is a segment, two are pictures, five thumbnails, two JSON.
 """

@@ -18,13 +18,13 @@ import attrs
 from rich.console import Console
 from rich.markdown import Markdown
 
-from benchmarks import manydevices, manyfiles
 from benchmarks.comparison.contender import cores
 from benchmarks.comparison.finetime import resolution
-from benchmarks.limits import ended_by_term, roomy
+from benchmarks.growth import manydevices, manyfiles
+from benchmarks.growth.limits import ended_by_term, roomy
+from benchmarks.growth.manydevices import Size
+from benchmarks.growth.manyfiles import Sizes
 from benchmarks.machine import described
-from benchmarks.manydevices import Size
-from benchmarks.manyfiles import Sizes
 from benchmarks.part import Cell, Figure, Part, Plot, Scene, Series, Table, Target
 from benchmarks.report import Report, markdown
 
@@ -241,7 +241,3 @@ def main() -> None:
         part = _measured(scene, plan)
     report = Report(began.isoformat(timespec="seconds"), time.monotonic() - clock, given.quick, machine, (part,))
     console.print(Markdown(markdown(report)))
-
-
-if __name__ == "__main__":
-    main()

@@ -10,10 +10,10 @@ from typing import Final
 
 import attrs
 
-from benchmarks.coldtree import grown
 from benchmarks.comparison.arena import zone
 from benchmarks.comparison.contender import cores, on
-from benchmarks.fleet import Fleet
+from benchmarks.growth.coldtree import grown
+from benchmarks.growth.fleet import Fleet
 from benchmarks.launched import Launched, launched
 from hotcold_inotify.hours import Calendar
 from hotcold_inotify.hours import zone as tzinfo

@@ -21,7 +21,7 @@ import attrs
 
 from benchmarks.comparison.contender import cores, on
 from benchmarks.launched import launched
-from benchmarks.steady import Steady, Waits
+from benchmarks.operations.steady import Steady, Waits
 from hotcold_inotify.config import DEFAULT_KINDS
 from hotcold_inotify.disk import Home
 from hotcold_inotify.hours import HOUR, Calendar, zone
@@ -113,7 +113,7 @@ def by_its_own_task(ground: Path, files: int, rounds: int) -> Iterator[Beside]:
 
 @contextlib.contextmanager
 def _loop(hot: Path, slot: Path, expired: Path, core: int) -> Iterator[None]:
-    command = [sys.executable, "-m", "benchmarks.inlinedeletion", *map(str, (hot, slot, expired))]
+    command = [sys.executable, "-m", "benchmarks.operations.inlinedeletion", *map(str, (hot, slot, expired))]
     with on(core):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
     try:

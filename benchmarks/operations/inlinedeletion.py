@@ -1,6 +1,6 @@
 """A hot path as it is often written: one loop that moves files, and deletes an expired folder when it comes by.
 
-    python -m benchmarks.inlinedeletion HOT SLOT EXPIRED
+    python -m benchmarks.operations.inlinedeletion HOT SLOT EXPIRED
 
 It is what `expiring` compares the daemon with: as fast as Python can move a file, for it does nothing else. It moves
 the oldest of HOT to SLOT whenever a file is closed there and more are in it than may be; and when EXPIRED is there, it
@@ -15,7 +15,7 @@ from collections import deque
 import inotify_simple
 from inotify_simple import flags
 
-from benchmarks.steady import LIMIT
+from benchmarks.operations.steady import LIMIT
 
 
 def main() -> None:

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.growth` measures this part alone."""
+
+from benchmarks.growth import main
+
+main()

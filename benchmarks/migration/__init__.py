@@ -1,0 +1,1 @@
+"""`hotcold migrate` on a million files, and what it moves."""

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.operations` measures this part alone."""
+
+from benchmarks.operations import main
+
+main()
