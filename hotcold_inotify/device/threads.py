@@ -10,9 +10,9 @@ import trio
 
 from hotcold_inotify.background import Background
 
-PER_FOLDER = 3
-"""Threads that one hot folder may keep busy, each with one thing at a time: a look at it, what leaves it, its playlist.
-So no folder waits for another's, and a disk that hangs holds so many for each folder that is on it."""
+PER_FOLDER = 2
+"""Threads that one hot folder may keep busy, each with one thing at a time: what leaves it, its playlist. So no folder
+waits for another's, and a disk that hangs holds so many for each folder that is on it."""
 
 T = TypeVar("T")
 

@@ -93,3 +93,10 @@ class HotSetAgainstAList(RuleBasedStateMachine):
 
 HotSetAgainstAList.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 test_i3_the_hot_set_against_a_list: Any = HotSetAgainstAList.TestCase
+
+
+def test_a_name_that_is_known_need_not_be_parsed_again() -> None:
+    hot = HotSet(1)
+    hot.add(name(1))
+    assert hot.get(name(1).text) == name(1)
+    assert hot.get(name(2).text) is None
