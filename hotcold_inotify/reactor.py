@@ -1,11 +1,10 @@
-"""The nursery over all devices of a root: who is there, configuration that is read again, signals, the metrics
-endpoint, and what the service manager is told.
+"""The nursery over all devices of a root: configuration that is read again, signals, the metrics endpoint, and what the
+service manager is told.
 
 One reactor a root. Devices come and go without touching each other. What is not a named error is a bug and ends the
 process: the service manager starts it again, and the look at start repairs.
 """
 
-import errno
 import os
 import resource
 import signal
@@ -22,7 +21,8 @@ from hotcold_inotify.brake import Brake
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Config, ConfigError
 from hotcold_inotify.device import Device, Hearing
-from hotcold_inotify.disk import Home, RootHeld, RootLock, errno_name, find_devices
+from hotcold_inotify.discovery import Discovery
+from hotcold_inotify.disk import Home, RootHeld, RootLock
 from hotcold_inotify.hours import Calendar
 from hotcold_inotify.logs import Troubles, logger
 from hotcold_inotify.metrics import Instruments
@@ -30,13 +30,7 @@ from hotcold_inotify.readiness import Manager
 from hotcold_inotify.relief import Relief
 from hotcold_inotify.reporting import Reporting
 from hotcold_inotify.rotation import Rotation
-from hotcold_inotify.watch import Changes
 
-# Devices are looked for when the root's names change, and this often in any case: an absolute path is not under the
-# root.
-_DISCOVER = 2.0
-# A burst of changed names is one look.
-_SETTLE = 0.1
 # The clocks are looked at this often, whatever expires.
 _CLOCK = 10.0
 # A loop that has not come round for so long hangs; a sweep comes every two seconds.
@@ -263,22 +257,16 @@ class Reactor:
         config = self.config
         calendar = Calendar(hours.zone(config.timezone))
         relief = Relief(config.pressure, config.kinds, calendar, self._clock, self.believable, self._instruments)
-        hearing = Hearing()
-        changes = self._changes(config)
+        hearing, discovery = Hearing(), Discovery(config)
         self._looked_at = trio.current_time()
         first = True
-        warned: tuple[str, ...] = ()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(hearing.run)
                 nursery.start_soon(relief.run)
                 while True:
-                    found, wrong = await self._find(config)
+                    found = await discovery.look({name: running.home for name, running in self._running.items()})
                     self._looked_at = trio.current_time()
-                    if wrong != warned:
-                        warned = wrong
-                        for text in wrong:
-                            self._log.warning(text)
                     for name, running in list(self._running.items()):
                         if found.get(name) != running.home:
                             self._log.info("device left", device=name)
@@ -295,27 +283,13 @@ class Reactor:
                     if first:
                         first = False
                         nursery.start_soon(_all_served, tuple(self._running.values()), task_status)
-                    with trio.move_on_after(_DISCOVER):
-                        if changes is None:
-                            await trio.sleep_forever()
-                        await changes.wait()
-                    await trio.sleep(_SETTLE)
+                    await discovery.wait()
         finally:
             self._looked_at = None
             self._running.clear()
             self._leaving.clear()
             hearing.close()
-            if changes is not None:
-                changes.close()
-
-    async def _find(self, config: Config) -> tuple[dict[str, Home], tuple[str, ...]]:
-        try:
-            return await trio.to_thread.run_sync(find_devices, config, abandon_on_cancel=True)
-        except OSError as error:
-            # A root that is unmounted for a moment: keep what is served, each device says for itself what it cannot do.
-            return {name: running.home for name, running in self._running.items()}, (
-                f"cannot list {config.root}: {errno_name(error)}",
-            )
+            discovery.close()
 
     async def _serve(self, running: _Running, config: Config, calendar: Calendar, relief: Relief) -> None:
         home = running.home
@@ -344,22 +318,6 @@ class Reactor:
             running.served.set()
             self._instruments.forget(home.name)
             self._leaving.discard(home.name)
-
-    def _changes(self, config: Config) -> Changes | None:
-        paths = [config.root]
-        if config.active_captures:
-            paths.append(os.path.dirname(config.active_captures))
-        try:
-            return Changes(paths)
-        except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENOSPC, errno.ENOMEM):
-                raise
-            self._log.error(
-                "no inotify for the root, new devices are looked for every few seconds; "
-                "raise fs.inotify.max_user_instances (EMFILE) or max_user_watches (ENOSPC)",
-                errno=errno_name(error),
-            )
-            return None
 
 
 async def _all_served(first: tuple[_Running, ...], task_status: trio.TaskStatus[None]) -> None:

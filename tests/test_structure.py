@@ -40,7 +40,9 @@ FLOORS: Final[Mapping[str, frozenset[str]]] = {
     "adapters": frozenset(
         {"watch", "disk", "beneath", "metrics", "endpoint", "logs", "clock", "background", "probe", "readiness"}
     ),
-    "tasks": frozenset({"device", "rotation", "relief", "audit", "migration", "doctor", "acceptance", "reporting"}),
+    "tasks": frozenset(
+        {"device", "discovery", "rotation", "relief", "audit", "migration", "doctor", "acceptance", "reporting"}
+    ),
     "root": frozenset({"reactor"}),
     "faces": frozenset({"cli", "web", "__main__"}),
 }

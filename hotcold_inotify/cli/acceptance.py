@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import click
@@ -17,10 +17,11 @@ from hotcold_inotify.acceptance import NoToken, Report, accept
 from hotcold_inotify.checklist import Line, Verdict
 from hotcold_inotify.checklist.promises import Checked
 from hotcold_inotify.cli import acceptancepage
-from hotcold_inotify.cli.settings import Bad, Failed
+from hotcold_inotify.cli.devices import chosen
+from hotcold_inotify.cli.settings import Failed
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Config
-from hotcold_inotify.disk import Home, find_devices, holder
+from hotcold_inotify.disk import Home, holder
 from hotcold_inotify.hours import Calendar
 
 _STYLES = {Verdict.PASSED: "green", Verdict.NOT_SHOWN: "yellow", Verdict.FAILED: "bold red"}
@@ -30,7 +31,7 @@ _SHOWN = 12
 
 def show(config: Config, *, names: Sequence[str], seconds: float, as_json: bool, page: str | None) -> None:
     """Print the report, and write the page where one is asked for; `Failed` (exit code 1) when a line failed."""
-    devices = _devices(config, names)
+    devices = chosen(config, names)
     try:
         with _waiting(seconds):
             report = accept(config, devices, seconds, lambda: _check(config, devices))
@@ -55,21 +56,6 @@ def show(config: Config, *, names: Sequence[str], seconds: float, as_json: bool,
     if failed:
         numbers = ", ".join(str(line.item.number) for line in failed)
         raise Failed(f"failed: line {numbers} of {len(report.lines)}")
-
-
-def _devices(config: Config, names: Iterable[str]) -> list[Home]:
-    try:
-        found, warnings = find_devices(config)
-    except OSError as error:
-        raise Failed(f"cannot list the root {config.root}: {error.strerror}") from error
-    for text in warnings:
-        click.echo(text, err=True)
-    unknown = [name for name in names if name not in found]
-    if unknown:
-        raise Bad(f"{unknown[0]}: no such device; there is {', '.join(found) or 'none'}")
-    if not found:
-        raise Failed("no device is there, so there is nothing to accept; make one: hotcold init capture1")
-    return [device for name, device in found.items() if not names or name in names]
 
 
 def _check(config: Config, devices: Sequence[Home]) -> Checked:

@@ -12,11 +12,12 @@ import click
 from hotcold_inotify import hours, migration
 from hotcold_inotify.brake import Brake
 from hotcold_inotify.cli import migratereport as report
+from hotcold_inotify.cli.devices import chosen
 from hotcold_inotify.cli.migratebars import bars, shown
 from hotcold_inotify.cli.settings import Failed
 from hotcold_inotify.clock import Clock
 from hotcold_inotify.config import Config
-from hotcold_inotify.disk import SLOT_NAMES, SURVIVED, Home, RootHeld, RootLock, find_devices, holder
+from hotcold_inotify.disk import SLOT_NAMES, SURVIVED, Home, RootHeld, RootLock, holder
 from hotcold_inotify.hours import Calendar
 
 _AGAIN: Final = "what was moved is whole; run it again, and it goes on"
@@ -121,18 +122,7 @@ def _end(config: Config, document: dict[str, object], resisted: int, *, dry_run:
 
 
 def _homes(config: Config, names: tuple[str, ...], *, writes: bool) -> list[Home]:
-    try:
-        found, warnings = find_devices(config)
-    except OSError as error:
-        raise Failed(f"cannot list the root {config.root}: {error.strerror}") from error
-    for text in warnings:
-        click.echo(text, err=True)
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise Failed(f"no such device under {config.root}: {', '.join(missing)}; there: {', '.join(found) or 'none'}")
-    homes = [found[name] for name in dict.fromkeys(names)] if names else list(found.values())
-    if not homes:
-        raise Failed(f"no device under {config.root}")
+    homes = chosen(config, names)
     for home in homes if writes else ():
         if not os.access(home.path, os.W_OK | os.X_OK):
             raise Failed(f"cannot write in {home.path}: run it as its owner")
