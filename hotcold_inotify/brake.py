@@ -135,6 +135,7 @@ def _year(wall: float) -> int:
     return datetime.fromtimestamp(min(max(wall, _FIRST), _LAST), UTC).year
 
 
-def _words(seconds: float) -> str:
+def _words(exact: float) -> str:
+    seconds = round(exact)  # a step of a day is measured to the microsecond, and is a day all the same
     unit, size = next((pair for pair in _UNITS if seconds >= pair[1]), ("s", 1))
     return f"{seconds / size:.1f}".removesuffix(".0") + f" {unit}"

@@ -58,6 +58,7 @@ def test_i6_a_steady_clock_is_believed_from_the_first_look() -> None:
         (-HOUR, "set back by 1 h"),
         (DAY, "set forward by 1 d"),
         (-DAY, "set back by 1 d"),
+        (0.001 - DAY, "set back by 1 d"),
         (90.0, "set forward by 1.5 min"),
         (-61.0, "set back by 1 min"),
         (14 * DAY, "set forward by 14 d"),
