@@ -49,6 +49,8 @@ class Background:
     """The queue of one process, and whoever is at it."""
 
     def __init__(self) -> None:
+        self.folders = 0
+        """How many hot folders are looked at by it."""
         self._waiting: deque[_Job] = deque()
         self._at_it: _Thread | None = None
         self._lock = threading.Lock()

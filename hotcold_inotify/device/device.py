@@ -36,7 +36,8 @@ SWEEP = 2.0
 """Seconds between two comparisons of what is known with what is there."""
 # A name that is nobody's has come: look sooner, but not for each of many.
 _SOON = 0.25
-# Looks at one folder take at most this part of a processor: one with a million strangers in it waits for its next.
+# Looks at all folders together take at most this part of a processor: one with a million strangers in it waits for its
+# next, and so does each of several thousand.
 _SHARE = 0.1
 
 
@@ -184,6 +185,7 @@ class Device:
         """Until it is another folder."""
         name = served.hot.kind.name
         self._served[name] = served
+        self._background.folders += 1
         try:
             async with trio.open_nursery() as nursery:
                 self._add_watch(served)
@@ -197,6 +199,7 @@ class Device:
                     same = await self._round(served)
                 nursery.cancel_scope.cancel()
         finally:
+            self._background.folders -= 1
             del self._served[name]
             for key in [key for key, found in self._by_key.items() if found is served]:
                 del self._by_key[key]
@@ -224,7 +227,7 @@ class Device:
                 self._unwell(kind.name, error, f"cannot serve the folder: {error}")
             else:
                 self._well(kind.name)
-            served.look_at = trio.current_time() + served.hot.look_cost / _SHARE
+            served.look_at = trio.current_time() + served.hot.look_cost * self._background.folders / _SHARE
             if served.hot.free_bytes is not None:
                 self._instruments.disk_free(self.name, served.hot.free_bytes)
         if served.recorder is not None:
