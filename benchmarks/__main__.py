@@ -72,7 +72,7 @@ def _measured(modules: list[Any], memory: Path, disk: Path, console: Console, *,
     )
     # Drawn seldom: that takes the processor from whoever is measured.
     with Progress(*columns, console=console, refresh_per_second=1, speed_estimate_period=600) as progress:
-        task = progress.add_task("", total=sum(module.steps(quick) for module in modules))
+        task = progress.add_task("", total=sum(module.steps(quick=quick) for module in modules))
         return tuple(module.measure(Scene(memory, disk, quick, _step(progress, task))) for module in modules)
 
 

@@ -17,7 +17,7 @@ from benchmarks.comparison.targets import targets
 from benchmarks.part import Part, Scene
 
 
-def steps(quick: bool) -> int:  # noqa: FBT001 - the parts' contract
+def steps(*, quick: bool) -> int:
     """How many."""
     return len(_plan(quick=quick))
 

@@ -70,7 +70,7 @@ class _Grown:
         return self.figure(lambda one: one.resident, "MiB")
 
 
-def steps(quick: bool) -> int:  # noqa: FBT001 - the contract's
+def steps(*, quick: bool) -> int:
     """How often `measure` says what begins."""
     plan = _QUICK if quick else _FULL
     return sum(size.rounds for size in plan.devices) + 1

@@ -83,7 +83,7 @@ _FULL: Final = _Sizes(1.0, requests=60, scans=3, expiries=3)
 _QUICK: Final = _Sizes(1 / 20, requests=20, scans=3, expiries=1)
 
 
-def steps(quick: bool) -> int:  # noqa: FBT001  the frame's contract
+def steps(*, quick: bool) -> int:
     """How many steps `measure` announces."""
     del quick
     return 6
