@@ -401,9 +401,18 @@ class Soak:
         tree = self.draw.choice(self.trees)
         folder, away = tree.hot(CAPTURES), tree.root / "away"
         before = self.said("the folder is another one")
+
+        def served_anew() -> float:
+            return self.running.metric(
+                "hotcold_rescans_total", device=tree.device, kind=CAPTURES.name, reason="identity"
+            )
+
+        times = served_anew()
         folder.rename(away)
         self.told("the folder is another one", before + 1)
-        eventually("another folder", (folder / "23").is_dir)
+        # Made is not enough: what changes places before it is opened is no other folder to the reactor.
+        eventually("another folder to be served", lambda: served_anew() > times)
+        assert (folder / "23").is_dir()
         exchange(_HERE, str(folder), _HERE, str(away))  # at no moment is there none to be made once more
         self.told("the folder is another one", before + 2)
         shutil.rmtree(away)
