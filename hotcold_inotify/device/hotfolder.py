@@ -224,7 +224,7 @@ class HotFolder:
                 displaced, more = await self._leaving.do(scan.step)
                 # Refused all the time? A full disk; the looks begin again.
                 more = await self._let_go(displaced, read_at) and more
-                newest = scan.newest()
+            newest = scan.newest()
             # A scan tells of older files than are known.
             self._came(max(self._last_file, scan.newest_mtime() or 0.0))
         finally:
